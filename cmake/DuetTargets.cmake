@@ -1,0 +1,64 @@
+# duet_library(NAME [TORCH] SOURCES ... LINKS ...)   one static library a folder, called duet_NAME
+#   TORCH: the sources may include LibTorch; they share one precompiled header and the pool of large units.
+# duet_executable(NAME [TORCH] ...) and duet_test(NAME [TORCH] [LABEL slow] ...) take the same arguments.
+add_library(duet_options INTERFACE)
+target_compile_options(duet_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+                       $<$<BOOL:${DUET_WERROR}>:-Werror>)
+target_include_directories(duet_options INTERFACE
+                           $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src>)
+if(DUET_SANITIZE)
+  target_compile_options(duet_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
+  target_link_options(duet_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+function(_duet_common target)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LINKS" ${ARGN})
+  foreach(_source ${ARG_SOURCES})  # TEMPORARY
+    if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${_source}")
+      target_sources(${target} PRIVATE ${_source})
+    else()
+      message(STATUS "missing ${_source}")
+    endif()
+  endforeach()
+  file(WRITE "${CMAKE_BINARY_DIR}/pch/${target}.cpp" "")
+  target_sources(${target} PRIVATE "${CMAKE_BINARY_DIR}/pch/${target}.cpp")
+  if(ARG_TORCH)  # LibTorch stands first on every link line, see CMakeLists.txt
+    target_link_libraries(${target} PUBLIC LibTorch::LibTorch)
+    target_precompile_headers(${target} REUSE_FROM duet_pch)
+    set_target_properties(${target} PROPERTIES JOB_POOL_COMPILE torch_units)
+  endif()
+  target_link_libraries(${target} PUBLIC duet_options ${ARG_LINKS})
+endfunction()
+
+function(duet_library name)
+  add_library(duet_${name} STATIC)
+  _duet_common(duet_${name} ${ARGN})
+endfunction()
+
+function(duet_executable name)
+  add_executable(${name})
+  _duet_common(${name} ${ARGN})
+endfunction()
+
+function(duet_test name)
+  cmake_parse_arguments(ARG "TORCH" "LABEL" "SOURCES;LINKS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL fast)
+  endif()
+  set(_torch "")
+  if(ARG_TORCH)
+    set(_torch TORCH)
+  endif()
+  add_executable(${name})
+  _duet_common(${name} ${_torch} SOURCES ${ARG_SOURCES} LINKS ${ARG_LINKS} GTest::gtest_main GTest::gmock)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600)
+endfunction()
+
+if(NOT EXISTS "${CMAKE_BINARY_DIR}/pch/pch.cpp")  # written once: a newer one would recompile every unit
+  file(WRITE "${CMAKE_BINARY_DIR}/pch/pch.cpp" "")
+endif()
+add_library(duet_pch OBJECT "${CMAKE_BINARY_DIR}/pch/pch.cpp")
+target_link_libraries(duet_pch PUBLIC LibTorch::LibTorch duet_options)
+target_precompile_headers(duet_pch PRIVATE "${CMAKE_SOURCE_DIR}/cmake/torch_pch.h")

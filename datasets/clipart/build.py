@@ -1,0 +1,210 @@
+"""Builds the clip art set from Debian's openclipart-png and openclipart-svg: pictures, captions, manifests.
+
+Titles and keywords stand in the SVG's RDF, the pictures are the PNGs of the same name.
+"""
+import collections
+import hashlib
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from fetching import NO_NETWORK, alone, fail, is_whole, publish, run, shown, table  # noqa: E402
+
+FORMAT = 1  # of what is written; raise it when the same packages give other files
+PACKAGES = ["openclipart-png", "openclipart-svg"]
+COLUMNS = ["filepath", "title", "caption", "concept", "group", "subgroup"]
+MANIFESTS = ["train", "val", "test", "all"]
+SHARED = 8  # a title of more pictures than this names a collection
+
+# Whole titles that name a collection or nothing, after cleaning and in lower case.
+JUNK_TITLE = re.compile(r".*\btheme|.*\bicon ?sets?|.*\bcollection\b.*|.*\bcliparts?|icons?|people|webicons|clips|"
+                        r"svg\b.*|.*\bexample \d+|(fc|r)\d+\b.*|unnamed|untitled|drawing|picture|image|test")
+JUNK_KEYWORD = re.compile(r"hash|0x[0-9a-f]+|[\d\W]*|unsorted|special|duplicates|clip ?art")
+
+
+def say(message):
+    print(f"clipart: {message}", flush=True)
+
+
+def checksum(path):
+    sha = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            sha.update(block)
+    return sha.hexdigest()
+
+
+def apt(*arguments, folder="."):
+    """What apt-get prints; fails with the line that says why."""
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        fail("needs apt-get and dpkg-deb (Debian or Ubuntu)", NO_NETWORK)
+    done = subprocess.run(["apt-get", "-q", *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True)
+    if done.returncode != 0:
+        why = re.findall(r"^E: (.+)$", done.stderr, re.MULTILINE) or ["no message"]
+        fail(f"apt-get {arguments[0]}: {why[0]} (are the lists fresh? apt-get update)", NO_NETWORK)
+    return done.stdout
+
+
+def available():
+    """[(file name, bytes, SHA-256)] of the packages as apt's signed lists name them."""
+    found = re.findall(r"^'[^']+' (\S+) (\d+) SHA256:([0-9a-f]{64})$", apt("download", "--print-uris", *PACKAGES),
+                       re.MULTILINE)
+    if len(found) != len(PACKAGES):
+        fail(f"apt-get knows no {' and '.join(PACKAGES)} (apt-get update; in Ubuntu they are in universe)", NO_NETWORK)
+    return [(name, int(size), sha) for name, size, sha in found]
+
+
+def fetch(folder):
+    """The packages' files in `folder`, whole."""
+    wanted = available()
+
+    def is_there(name, size, sha):
+        path = folder / name
+        return path.exists() and path.stat().st_size == size and checksum(path) == sha
+    if not all(is_there(*package) for package in wanted):
+        say(f"fetching {' and '.join(PACKAGES)}, {sum(size for _, size, _ in wanted) / 1e6:.0f} MB")
+        for old in folder.glob("*.deb"):
+            old.unlink()
+        apt("download", *PACKAGES, folder=folder)
+    for package in wanted:
+        if not is_there(*package):
+            fail(f"{package[0]} is not what apt's list promises")
+    return [folder / name for name, _, _ in wanted]
+
+
+def described(svg):
+    """Title and keywords of a drawing's RDF."""
+    title, keywords = "", []
+    try:
+        root = ElementTree.parse(svg).getroot()
+    except ElementTree.ParseError:
+        return title, keywords
+    work = next((node for node in root.iter() if node.tag.endswith("}Work")), ())
+    for node in work:
+        if node.tag.endswith("}title"):
+            title = node.text or ""
+        elif node.tag.endswith("}subject"):
+            keywords = [item.text or "" for item in node.iter() if item.tag.endswith("}li")]
+    return title, keywords
+
+
+def clean(text):
+    return re.sub(r"[\s_]+", " ", html.unescape(text)).strip()
+
+
+def label_of(title):
+    """(the title without what its collection added, whether an author's prefix was among that)"""
+    plain = re.sub(r"^clip ?art by .*? - ", "", clean(title), flags=re.IGNORECASE)
+    label = re.sub(r"^\d\d |( openclipart|-aj)?(\.svg|\.png)?$", "", plain, flags=re.IGNORECASE).strip(" .-")
+    return label, plain != clean(title)
+
+
+def tags_of(keywords, label):
+    tags = dict.fromkeys(clean(keyword).lower() for keyword in keywords)
+    return [tag for tag in tags if not JUNK_KEYWORD.fullmatch(tag) and tag != label.lower()]
+
+
+def is_junk(label):
+    return not re.search(r"[^\W\d_]{2}", label) or not label.isprintable() or bool(JUNK_TITLE.fullmatch(label.lower()))
+
+
+def read_tree(tree):
+    """{content: [(png, label, had prefix, keywords)]} of all drawings; and how many drawings there were."""
+    drawings, count = collections.defaultdict(list), 0
+    for svg in sorted((tree / "svg").rglob("*.svg")):
+        png = tree / "png" / svg.relative_to(tree / "svg").with_suffix(".png")
+        if png.exists() and is_whole(png):
+            title, keywords = described(svg)
+            drawings[checksum(png)].append((png, *label_of(title), keywords))
+            count += 1
+    return drawings, count
+
+
+def chosen_copy(copies):
+    """Of equal pictures the one in the most telling folder, by name where several are."""
+    return min(copies, key=lambda copy: ("unsorted" in copy[0].parts, -len(copy[0].parts), str(copy[0])))
+
+
+def split_of(content):
+    share = int(content[:8], 16) % 100
+    return "val" if share < 10 else "test" if share < 25 else "train"
+
+
+def choose(tree):
+    """[(content, png, row)] of what the set keeps, and a line that accounts for the rest."""
+    drawings, count = read_tree(tree)
+    kept = {content: chosen_copy(copies) for content, copies in drawings.items()}
+    titles = collections.Counter(label.lower() for _, label, _, _ in kept.values())
+    rows = []
+    for content, (png, label, had_prefix, _) in kept.items():
+        # One author's titles stayed the same from drawing to drawing: shared ones are wrong.
+        if is_junk(label) or titles[label.lower()] > (2 if had_prefix else SHARED):
+            continue
+        tags = tags_of([keyword for copy in drawings[content] for keyword in copy[3]], label)
+        caption = f"{label}: {', '.join(tags)}" if tags else label
+        place = png.relative_to(tree / "png")
+        group, *subgroup = place.parent.parts
+        rows.append((content, png, [f"images/{place}", label, caption, label.lower(), group, "/".join(subgroup)]))
+    return rows, f"{count:,} drawings, {len(kept):,} different, {len(kept) - len(rows):,} of them with junk titles"
+
+
+def version_of(packages):
+    return "\n".join([f"clip art set, format {FORMAT}", *(package.name for package in packages), ""])
+
+
+def is_complete(folder):
+    stamp = folder / "complete"
+    return (stamp.exists() and stamp.read_text(encoding="utf-8").startswith(f"clip art set, format {FORMAT}\n")
+            and (folder / "images").is_dir() and all((folder / f"{name}.tsv").exists() for name in MANIFESTS))
+
+
+def build(folder):
+    start = time.monotonic()
+    packages, part, images = folder / "packages", folder / "images.part", folder / "images"
+    packages.mkdir(parents=True, exist_ok=True)
+    archives = fetch(packages)
+    tree = packages / "tree"
+    for old in (tree, part, images):
+        shutil.rmtree(old, ignore_errors=True)
+    for archive in archives:
+        subprocess.run(["dpkg-deb", "--extract", archive, tree], check=True)
+    rows, account = choose(tree / "usr/share/openclipart")
+    say(account)
+    manifests = {name: [] for name in MANIFESTS}
+    for content, png, row in sorted(rows, key=lambda entry: entry[2][0]):
+        target = part / Path(row[0]).relative_to("images")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(png.resolve(), target)
+        manifests["all"].append(row)
+        manifests[split_of(content)].append(row)
+    part.rename(images)
+    for name, lines in manifests.items():
+        publish(folder / f"{name}.tsv", table([COLUMNS, *lines]))
+    publish(folder / "NOTICE", "Open Clip Art Library (openclipart.org), release 0.18, dedicated to the public domain\n"
+            f"by its authors; from Debian's packages {' and '.join(PACKAGES)}. No part of duet. Pictures unchanged.\n")
+    publish(folder / "complete", version_of(archives))
+    shutil.rmtree(packages)
+    counts = ", ".join(f"{name} {len(manifests[name]):,}" for name in ("train", "val", "test"))
+    say(f"complete in {time.monotonic() - start:.0f} s: {len(rows):,} pictures ({counts})")
+
+
+def main():
+    folder = shown(sys.argv[1])
+    if is_complete(folder):
+        say(f"complete in {folder}")
+        return
+    with alone(folder):
+        build(folder)
+
+
+if __name__ == "__main__":
+    run("clipart", main)

@@ -1,0 +1,23 @@
+// The ways in which pairs lie on a disk. A new one is one file here, one row of the table in source.cpp, one
+// CMake line.
+#pragma once
+#include "datasets/source.h"
+
+namespace duet {
+
+// Each fills everything but Source::name. Errors as read_source says.
+Source read_tsv(const SourceOptions& options, bool need_captions);
+Source read_image_folder(const SourceOptions& options, bool need_captions);
+Source read_shapes(const SourceOptions& options, bool need_captions);
+
+// Whether options.data looks like a source of this kind: what format = "auto" asks, in the order of the table.
+bool is_tsv(const SourceOptions& options);
+bool is_image_folder(const SourceOptions& options);
+bool is_shapes(const SourceOptions& options);
+
+// The bytes of a manifest or caption file as UTF-8 (a byte order mark is taken off, UTF-16 converted).
+// Error(data) naming line and byte where it is no text.
+std::string read_text(const std::filesystem::path& path);
+std::string_view trimmed(std::string_view text);  // without white space (ASCII) at both ends
+
+}  // namespace duet

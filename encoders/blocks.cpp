@@ -1,0 +1,119 @@
+#include "encoders/blocks.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace duet {
+namespace {
+
+class BatchNorm : public MapNorm {
+ public:
+  explicit BatchNorm(std::int64_t channels) {
+    mean_ = register_buffer("running_mean", torch::zeros({channels}));
+    var_ = register_buffer("running_var", torch::ones({channels}));
+  }
+  torch::Tensor forward(const torch::Tensor& x) override {
+    return at::batch_norm(x, weight, bias, mean_, var_, is_training(), .1, 1e-5, true);
+  }
+
+ private:
+  torch::Tensor mean_, var_;
+};
+
+class GroupNorm : public MapNorm {
+ public:
+  explicit GroupNorm(std::int64_t channels) : groups_(std::max<std::int64_t>(1, channels / 16)) {}
+  torch::Tensor forward(const torch::Tensor& x) override {
+    return at::group_norm(x, groups_, weight, bias, 1e-5);
+  }
+
+ private:
+  std::int64_t groups_;
+};
+
+class ChannelNorm : public MapNorm {
+ public:
+  torch::Tensor forward(const torch::Tensor& x) override {
+    return at::layer_norm(x.permute({0, 2, 3, 1}), {x.size(1)}, weight, bias, 1e-5).permute({0, 3, 1, 2});
+  }
+};
+
+}  // namespace
+
+Linear::Linear(const Init& init, std::int64_t in, std::int64_t out, bool with_bias, double std) {
+  const double scale = std < 0 ? 1 / std::sqrt(static_cast<double>(in)) : std;
+  weight = register_parameter("weight", init.normal("weight", {out, in}, scale));
+  if (with_bias) bias = register_parameter("bias", torch::zeros({out}));
+}
+
+torch::Tensor Linear::forward(const torch::Tensor& x) const { return at::linear(x, weight, bias); }
+
+LayerNorm::LayerNorm(const Init&, std::int64_t width) {
+  weight = register_parameter("weight", torch::ones({width}));
+  bias = register_parameter("bias", torch::zeros({width}));
+}
+
+torch::Tensor LayerNorm::forward(const torch::Tensor& x) const {
+  return at::layer_norm(x, {x.size(-1)}, weight, bias, 1e-5);
+}
+
+Conv::Conv(const Init& init, const Shape& shape) : shape_(shape) {
+  if (shape_.padding < 0) shape_.padding = (shape_.kernel - 1) / 2;
+  const double fan_out = static_cast<double>(shape_.out * shape_.kernel * shape_.kernel / shape_.groups);
+  const auto drawn = init.normal(
+      "weight", {shape_.out, shape_.in / shape_.groups, shape_.kernel, shape_.kernel}, std::sqrt(2 / fan_out));
+  weight = register_parameter("weight", drawn.contiguous(at::MemoryFormat::ChannelsLast));
+  if (shape_.bias) bias = register_parameter("bias", torch::zeros({shape_.out}));
+}
+
+torch::Tensor Conv::forward(const torch::Tensor& x) const {
+  const std::int64_t one = 1;
+  return at::conv2d(x, weight, bias, shape_.stride, shape_.padding, one, shape_.groups);
+}
+
+std::shared_ptr<MapNorm> make_norm(std::string_view kind, std::int64_t channels, double gain) {
+  std::shared_ptr<MapNorm> norm;
+  if (kind == "batch") {
+    norm = std::make_shared<BatchNorm>(channels);
+  } else if (kind == "group") {
+    norm = std::make_shared<GroupNorm>(channels);
+  } else {
+    TORCH_CHECK(kind == "layer", "make_norm: ", kind, " is none of batch, group, layer");
+    norm = std::make_shared<ChannelNorm>();
+  }
+  norm->weight = norm->register_parameter("weight", torch::full({channels}, gain));
+  norm->bias = norm->register_parameter("bias", torch::zeros({channels}));
+  return norm;
+}
+
+torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                     const torch::Tensor& mask, double dropout) {
+  std::optional<torch::Tensor> given;
+  if (mask.defined()) given = mask;
+  return at::scaled_dot_product_attention(q, k, v, given, dropout, false);
+}
+
+torch::Tensor attention_mask(const torch::Tensor& valid, bool causal, std::int64_t length,
+                             torch::Device device) {
+  torch::Tensor mask;
+  if (valid.defined()) {
+    TORCH_CHECK(valid.dim() == 2 && valid.size(1) == length, "attention_mask: valid must be [B, ", length, "]");
+    mask = valid.logical_or(at::arange(length, valid.options().dtype(torch::kLong)).eq(0))
+               .view({-1, 1, 1, length});
+  }
+  if (causal) {
+    const auto earlier = at::ones({length, length}, at::TensorOptions(torch::kBool).device(device))
+                             .tril()
+                             .view({1, 1, length, length});
+    mask = mask.defined() ? mask.logical_and(earlier) : earlier;
+  }
+  return mask;
+}
+
+torch::Tensor unit(const torch::Tensor& x) {
+  const auto values = x.to(torch::kFloat);
+  return values / values.norm(2, {-1}, true).clamp_min(1e-12);
+}
+
+}  // namespace duet

@@ -1,0 +1,56 @@
+// Caption towers. Each forward is a template over Ops (encoders/text/*.h): training runs it on ATen, a query on
+// plain floats.
+#pragma once
+#include <torch/nn/module.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/config.h"
+#include "encoders/init.h"
+#include "text/tokenizer.h"
+
+namespace duet {
+
+class TextEncoder : public torch::nn::Module {
+ public:
+  // ids [B, L] int64, segments [B, L] int64 or undefined -> [B, L, D]
+  virtual torch::Tensor embed(const torch::Tensor& ids, const torch::Tensor& segments = {}) = 0;
+  // tokens [B, L, D] (also learned prompts), valid [B, L] bool; causal: position i sees 0..i. The encoder's own
+  // default is causal_by_default(); objectives that need the other direction say so.
+  virtual torch::Tensor encode(const torch::Tensor& tokens, const torch::Tensor& valid, bool causal) = 0;
+  virtual torch::Tensor pool(const torch::Tensor& tokens, const torch::Tensor& valid) = 0;  // [B, width()]
+  virtual std::int64_t width() const = 0;
+  virtual bool causal_by_default() const { return false; }
+  virtual bool mixes_tokens() const = 0;  // false for a bag: masked or autoregressive objectives cannot use it
+  virtual torch::Tensor token_table() const = 0;  // [V, D] parameter
+
+  // What the training captions hold, told once before training. seen [V] bool: rows of pieces that no caption
+  // holds start at zero, where they stay, rather than at random (special ids keep their rows). idf [V]: for
+  // towers that weight pieces by it.
+  virtual void set_seen(const torch::Tensor& seen);
+  virtual void set_idf(const torch::Tensor&) {}
+
+  torch::Tensor forward(const torch::Tensor& ids, const torch::Tensor& valid) {
+    return pool(encode(embed(ids), valid, causal_by_default()), valid);
+  }
+};
+
+using TextEncoderMaker = std::function<std::shared_ptr<TextEncoder>(const Init&, std::int64_t vocabulary)>;
+struct TextEncoderSpec {
+  TextEncoderMaker make;
+  TextFormat format;  // context and specials that this tower wants
+  bool pad_to_context = false;
+};
+struct TextEncoderKind {
+  std::string_view name;
+  TextEncoderSpec (*read)(Config& config);
+};
+const std::vector<TextEncoderKind>& text_encoder_kinds();
+TextEncoderSpec read_text_encoder(Config& config);
+
+}  // namespace duet

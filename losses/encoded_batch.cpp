@@ -1,0 +1,180 @@
+#include "losses/encoded_batch.h"
+
+#include <ATen/Context.h>
+#include <ATen/core/Generator.h>
+#include <ATen/ops/cat.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/format.h"
+#include "core/random.h"
+
+namespace duet {
+namespace {
+
+// The device's default generator at a seed of its own for one scope. It is put back afterwards, so that what an
+// objective draws does not depend on whether it was the first to ask for an encoding.
+class SeedScope {
+ public:
+  SeedScope(torch::Device device, std::uint64_t seed)
+      : generator_(at::globalContext().defaultGenerator(device)) {
+    const std::scoped_lock lock(generator_.mutex());
+    before_ = generator_.get_state();
+    generator_.set_current_seed(seed);
+  }
+  ~SeedScope() {
+    const std::scoped_lock lock(generator_.mutex());
+    generator_.set_state(before_);
+  }
+  SeedScope(const SeedScope&) = delete;
+  SeedScope& operator=(const SeedScope&) = delete;
+
+ private:
+  at::Generator generator_;
+  torch::Tensor before_;
+};
+
+// A module's buffers (running statistics), put back at the end of the scope.
+class BufferScope {
+ public:
+  explicit BufferScope(const torch::nn::Module& module) : live_(module.buffers()) {
+    for (const auto& buffer : live_) saved_.push_back(buffer.clone());
+  }
+  ~BufferScope() {
+    const torch::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < live_.size(); ++i) live_[i].copy_(saved_[i]);
+  }
+  BufferScope(const BufferScope&) = delete;
+  BufferScope& operator=(const BufferScope&) = delete;
+
+ private:
+  std::vector<torch::Tensor> live_, saved_;
+};
+
+bool trains(const torch::nn::Module& module) {
+  const auto parameters = module.parameters();
+  return std::any_of(parameters.begin(), parameters.end(), [](const auto& p) { return p.requires_grad(); });
+}
+
+}  // namespace
+
+EncodedBatch::EncodedBatch(Model& model, const Batch& batch, const Compute& compute)
+    : model_(model), batch_(batch.to(compute.device)), compute_(compute) {}
+
+bool EncodedBatch::chunked(std::int64_t rows) const {
+  return compute_.micro_batch > 0 && rows > compute_.micro_batch;
+}
+
+EncodedBatch::EncodeRows EncodedBatch::image_rows(std::string_view view) {
+  const auto found = batch_.views.find(std::string(view));
+  TORCH_CHECK(found != batch_.views.end(), "the batch has no view '", std::string(view), "'");
+  TORCH_CHECK(model_.image, "the model has no picture tower");
+  return [this, pictures = found->second](std::int64_t begin, std::int64_t end) {
+    const auto tokens =
+        model_.image->encode(model_.image->embed(model_.normalize(pictures.slice(0, begin, end))));
+    return Encoded{model_.image->pool(tokens).to(torch::kFloat), tokens};
+  };
+}
+
+EncodedBatch::EncodeRows EncodedBatch::text_rows() {
+  TORCH_CHECK(model_.text, "the model has no caption tower");
+  return [this](std::int64_t begin, std::int64_t end) {
+    const auto ids = batch_.tokens.slice(0, begin, end), valid = batch_.valid.slice(0, begin, end);
+    const auto tokens = model_.text->encode(model_.text->embed(ids), valid, model_.text->causal_by_default());
+    return Encoded{model_.text->pool(tokens, valid).to(torch::kFloat), tokens};
+  };
+}
+
+EncodedBatch::Encoded EncodedBatch::encode(std::string_view what, std::int64_t rows,
+                                           const EncodeRows& encode_rows, const torch::nn::Module& tower) {
+  ++passes_;
+  if (!chunked(rows)) {
+    const SeedScope seed(compute_.device, seed_of(compute_.seed, 0, what));
+    const Autocast autocast(compute_.precision, compute_.device);
+    return encode_rows(0, rows);
+  }
+  const bool wants_gradient = torch::GradMode::is_enabled() && trains(tower);
+  std::vector<torch::Tensor> pooled;
+  {
+    const torch::NoGradGuard no_grad;
+    for (std::int64_t begin = 0, chunk = 0; begin < rows; begin += compute_.micro_batch, ++chunk) {
+      const SeedScope seed(compute_.device, seed_of(compute_.seed, chunk, what));
+      const Autocast autocast(compute_.precision, compute_.device);
+      pooled.push_back(encode_rows(begin, std::min(begin + compute_.micro_batch, rows)).pooled);
+    }
+  }
+  return {at::cat(pooled).requires_grad_(wants_gradient), {}};
+}
+
+void EncodedBatch::replay(std::string_view what, const torch::Tensor& pooled, const EncodeRows& encode_rows,
+                          torch::nn::Module& tower) {
+  const torch::Tensor gradient = pooled.is_leaf() ? pooled.grad() : torch::Tensor();
+  if (!gradient.defined()) return;
+  ++passes_;
+  const BufferScope buffers(tower);
+  const std::int64_t rows = pooled.size(0);
+  for (std::int64_t begin = 0, chunk = 0; begin < rows; begin += compute_.micro_batch, ++chunk) {
+    const std::int64_t end = std::min(begin + compute_.micro_batch, rows);
+    torch::Tensor again;
+    {
+      const SeedScope seed(compute_.device, seed_of(compute_.seed, chunk, what));
+      const Autocast autocast(compute_.precision, compute_.device);
+      again = encode_rows(begin, end).pooled;
+    }
+    again.backward(gradient.slice(0, begin, end));
+  }
+}
+
+void EncodedBatch::backward_through_encoders() {
+  for (const auto& [view, encoded] : images_) {
+    if (chunked(encoded.pooled.size(0)))
+      replay(cat("image.", view), encoded.pooled, image_rows(view), *model_.image);
+  }
+  if (text_.pooled.defined() && chunked(size())) replay("text", text_.pooled, text_rows(), *model_.text);
+}
+
+const EncodedBatch::Encoded& EncodedBatch::images(std::string_view view) {
+  if (const auto found = images_.find(view); found != images_.end()) return found->second;
+  const auto encode_rows = image_rows(view);
+  const std::int64_t rows = batch_.views.at(std::string(view)).size(0);
+  return images_.emplace(view, encode(cat("image.", view), rows, encode_rows, *model_.image)).first->second;
+}
+
+const EncodedBatch::Encoded& EncodedBatch::texts() {
+  if (!text_.pooled.defined()) {
+    const auto encode_rows = text_rows();
+    text_ = encode("text", size(), encode_rows, *model_.text);
+  }
+  return text_;
+}
+
+torch::Tensor EncodedBatch::image_pooled(std::string_view view) { return images(view).pooled; }
+torch::Tensor EncodedBatch::text_pooled() { return texts().pooled; }
+
+torch::Tensor EncodedBatch::image_tokens(std::string_view view) {
+  TORCH_CHECK(compute_.micro_batch == 0, "tokens are not kept with a micro batch");
+  return images(view).tokens;
+}
+
+torch::Tensor EncodedBatch::text_tokens() {
+  TORCH_CHECK(compute_.micro_batch == 0, "tokens are not kept with a micro batch");
+  return texts().tokens;
+}
+
+torch::Tensor EncodedBatch::image_embedding(std::string_view space, std::string_view view) {
+  torch::Tensor& embedding = embeddings_[cat("image/", space, "/", view)];
+  if (!embedding.defined()) embedding = model_.image_embedding(space, image_pooled(view));
+  return embedding;
+}
+
+torch::Tensor EncodedBatch::text_embedding(std::string_view space) {
+  torch::Tensor& embedding = embeddings_[cat("text/", space)];
+  if (!embedding.defined())
+    embedding = model_.text_embedding(space, text_pooled(), batch_.tokens, batch_.valid);
+  return embedding;
+}
+
+}  // namespace duet

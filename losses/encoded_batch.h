@@ -1,0 +1,80 @@
+// A batch and what the towers make of it, each encoded once however many objectives ask. With a micro batch it
+// is GradCache (Gao et al. 2021): pooled features are made chunk by chunk without gradient, objectives see the
+// whole batch, and backward_through_encoders() encodes the chunks again and hands their gradients on. The
+// gradients are the big batch's unless a tower has batch statistics: those are then the chunk's, as in every
+// accumulation.
+#pragma once
+#include <torch/nn/module.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "encoders/model.h"
+#include "tensors/batch.h"
+#include "tensors/device.h"
+
+namespace duet {
+
+struct Compute {
+  torch::Device device{torch::kCPU};
+  Precision precision = Precision::fp32;
+  std::int64_t micro_batch = 0;  // 0: the whole batch at once
+  std::uint64_t seed =
+      0;  // of this step: draws in an encoder come from seed_of(seed, micro batch, "image.VIEW" | "text")
+};
+
+class EncodedBatch {
+ public:
+  EncodedBatch(Model& model, const Batch& batch, const Compute& compute);
+
+  const Batch& batch() const { return batch_; }  // on the compute device
+  Model& model() { return model_; }
+  std::int64_t size() const { return batch_.size(); }
+
+  torch::Tensor image_pooled(std::string_view view = "main");  // [count*B, width] fp32
+  torch::Tensor text_pooled();                                 // [B, width] fp32
+  torch::Tensor image_tokens(
+      std::string_view view = "main");  // [count*B, N, D]; TORCH_CHECKs that micro_batch is 0
+  torch::Tensor text_tokens();          // [B, L, D]; the same
+  // Unit vectors, fp32, outside autocast; cached per (space, view).
+  torch::Tensor image_embedding(std::string_view space, std::string_view view = "main");  // [count*B, dim]
+  torch::Tensor text_embedding(std::string_view space);                                   // [B, dim]
+
+  // GradCache's second half; nothing to do without a micro batch. Call after backward() of the total loss.
+  // Running statistics of the towers count each picture once: the second pass leaves all buffers as it found
+  // them.
+  void backward_through_encoders();
+  int encoder_passes() const {
+    return passes_;
+  }  // whole views and texts encoded, GradCache's second pass counted too
+
+ private:
+  struct Encoded {
+    torch::Tensor pooled, tokens;
+  };
+  using EncodeRows = std::function<Encoded(std::int64_t begin, std::int64_t end)>;
+
+  const Encoded& images(std::string_view view);
+  const Encoded& texts();
+  EncodeRows image_rows(std::string_view view);
+  EncodeRows text_rows();
+  bool chunked(std::int64_t rows) const;
+  Encoded encode(std::string_view what, std::int64_t rows, const EncodeRows& encode_rows,
+                 const torch::nn::Module& tower);
+  void replay(std::string_view what, const torch::Tensor& pooled, const EncodeRows& encode_rows,
+              torch::nn::Module& tower);
+
+  Model& model_;
+  Batch batch_;
+  Compute compute_;
+  std::map<std::string, Encoded, std::less<>> images_;
+  std::map<std::string, torch::Tensor, std::less<>> embeddings_;
+  Encoded text_;
+  int passes_ = 0;
+};
+
+}  // namespace duet

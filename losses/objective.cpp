@@ -1,0 +1,121 @@
+#include "losses/objective.h"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "core/error.h"
+#include "core/format.h"
+
+namespace duet {
+
+ObjectiveMaker read_info_nce(Config& config);
+ObjectiveMaker read_sigmoid(Config& config);
+ObjectiveMaker read_same_concept(Config& config);
+ObjectiveMaker read_caption_tokens(Config& config);
+
+const std::vector<ObjectiveKind>& objective_kinds() {
+  static const std::vector<ObjectiveKind> kinds = {
+      {"info_nce", read_info_nce},
+      {"sigmoid", read_sigmoid},
+      {"same_concept", read_same_concept},
+      {"caption_tokens", read_caption_tokens},
+  };
+  return kinds;
+}
+
+namespace {
+
+std::vector<std::string> kind_names() {
+  std::vector<std::string> names;
+  for (const auto& kind : objective_kinds()) names.emplace_back(kind.name);
+  return names;
+}
+
+void read_weight(Config& config, ObjectiveSpec& spec) {
+  const auto weight = config.numbers("weight", {1}, {0, 1e6});
+  if (weight.empty() || weight.size() > 2) {
+    config.fail("weight", cat("'weight' has ", weight.size(), " numbers"), "write a number, or [start, end]");
+  }
+  spec.weight_start = weight.front();
+  spec.weight_end = weight.back();
+}
+
+// Names become parts of parameter names (objective.NAME.*), which are a file format.
+void check_name(const Config& config, const std::string& name) {
+  const auto allowed = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; };
+  if (name.empty() || !std::all_of(name.begin(), name.end(), allowed)) {
+    config.fail("name", cat("'", name, "' is no name for an objective"), "use letters, digits, '_' and '-'");
+  }
+}
+
+ObjectiveSpec read_objective(Config& config) {
+  if (!config.has("kind"))
+    config.fail("", "an [[objective]] needs a 'kind'", cat("one of ", joined(kind_names())));
+  ObjectiveSpec spec;
+  spec.kind = config.choice("kind", "", kind_names());
+  spec.name = config.text("name", spec.kind);
+  check_name(config, spec.name);
+  read_weight(config, spec);
+  spec.from = config.number("from", spec.from, {0, 1});
+  spec.until = config.number("until", spec.until, {0, 1});
+  if (spec.from >= spec.until) {
+    config.fail("until", cat("'until' (", spec.until, ") is not after 'from' (", spec.from, ")"),
+                "both are shares of the run");
+  }
+  const auto& kinds = objective_kinds();
+  spec.make = std::find_if(kinds.begin(), kinds.end(), [&](const auto& k) {
+                return k.name == spec.kind;
+              })->read(config);
+  return spec;
+}
+
+}  // namespace
+
+double ObjectiveSpec::weight(const StepInfo& info) const {
+  const double now = info.progress();
+  if (now < from || (now >= until && until < 1)) return 0;
+  return weight_start + (weight_end - weight_start) * now;
+}
+
+std::vector<ObjectiveSpec> read_objectives(Config& recipe) {
+  std::vector<ObjectiveSpec> specs;
+  std::set<std::string> names;
+  for (Config& config : recipe.tables("objective")) {
+    specs.push_back(read_objective(config));
+    if (!names.insert(specs.back().name).second) {
+      config.fail(config.has("name") ? "name" : "kind",
+                  cat("two objectives are called '", specs.back().name, "'"), "give each a 'name' of its own");
+    }
+  }
+  if (specs.empty()) {
+    recipe.fail("", "the recipe has no [[objective]]",
+                cat("add one with kind = one of ", joined(kind_names())));
+  }
+  return specs;
+}
+
+SpaceChoice read_space(Config& objective, std::string_view fallback) {
+  SpaceChoice space;
+  space.name = objective.text("space", fallback);
+  space.where = objective.where("space");
+  return space;
+}
+
+Space& SpaceChoice::of(Model& model) const {
+  std::vector<std::string> names;
+  for (const auto& spec : model.spec().spaces) names.push_back(spec.name);
+  if (!model.has_space(name)) {
+    fail(Exit::usage, where, cat("the model has no embedding space '", name, "'", did_you_mean(name, names)),
+         names.empty() ? "spaces need both [image] and [text]"
+                       : cat("it has ", joined(names), "; add a [[space]] of that name"));
+  }
+  Space& space = model.space(name);
+  if (!space.trains()) {
+    fail(Exit::usage, where, cat("the space '", name, "' is solved for after training; no objective trains it"),
+         "name another [[space]]");
+  }
+  return space;
+}
+
+}  // namespace duet

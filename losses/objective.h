@@ -1,0 +1,83 @@
+// The seam of everything that can be trained: an objective says what it needs, and turns an encoded batch into
+// a loss. A new one is a file, a row in objective.cpp's table, and a line in CMakeLists.txt.
+#pragma once
+#include <torch/nn/module.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/config.h"
+#include "encoders/model.h"
+#include "losses/encoded_batch.h"
+#include "losses/statistics.h"
+#include "text/tokenizer.h"
+
+namespace duet {
+
+struct StepInfo {
+  std::int64_t step = 0, steps = 1;
+  double progress() const { return static_cast<double>(step) / static_cast<double>(steps); }
+};
+
+struct LossTerms {
+  torch::Tensor loss;                                          // [] fp32
+  std::vector<std::pair<std::string, torch::Tensor>> metrics;  // detached 0-d tensors, read only on log steps
+};
+
+// What a batch must hold for an objective. Views are names of [views.NAME] tables.
+struct Needs {
+  std::vector<std::string> views;
+  bool texts = false;
+  bool concepts = false;    // rows share concepts: the sampler should put several pictures of one into a batch
+  bool pooled_only = true;  // sees pooled features and embeddings alone, so GradCache accumulation is exact
+};
+
+struct Setting {
+  Model* model = nullptr;
+  const Tokenizer* tokenizer = nullptr;  // null without texts
+  const CorpusStatistics* statistics = nullptr;
+  std::int64_t steps = 1;
+  Init init{0};  // init / objective name
+};
+
+// The space that an objective trains, as its recipe names it; looked up when the model is there.
+struct SpaceChoice {
+  std::string name, where;        // "file:line:column" of the key
+  Space& of(Model& model) const;  // Error(usage) at `where`: no such space, or one that is not trained
+};
+SpaceChoice read_space(Config& objective, std::string_view fallback);
+
+class Objective : public torch::nn::Module {  // owns heads and queues; never encoders or twins
+ public:
+  virtual Needs needs() const = 0;
+  virtual LossTerms compute(EncodedBatch& batch, const StepInfo& info) = 0;
+  virtual void after_step(const StepInfo&) {}
+};
+
+// Called when the whole recipe is read. Error(usage) when the model lacks what the objective's keys name.
+using ObjectiveMaker = std::function<std::shared_ptr<Objective>(const Setting&)>;
+struct ObjectiveKind {
+  std::string_view name;
+  ObjectiveMaker (*read)(Config& config);
+};
+const std::vector<ObjectiveKind>& objective_kinds();
+
+// One [[objective]] table: kind, name (unique; default the kind), weight (a number, or [start, end] linear over
+// the run), from and until (shares of the run in which it is active), and the kind's own keys.
+struct ObjectiveSpec {
+  std::string kind, name;
+  double weight_start = 1, weight_end = 1;
+  double from = 0, until = 1;
+  ObjectiveMaker make;
+  double weight(const StepInfo& info) const;  // 0 outside from..until
+};
+// Error(usage) with the key's place: no objective at all, unknown kind, a name used twice, a key out of range.
+std::vector<ObjectiveSpec> read_objectives(Config& recipe);
+
+}  // namespace duet

@@ -1,0 +1,74 @@
+// caption_tokens: the picture predicts the pieces of its caption (SuperClass, Huang et al. 2024). The
+// classifier is a space of kind "pieces": one vector a piece, so that what is learned ranks pictures for a bag
+// of pieces, too.
+#include <ATen/ops/nonzero.h>
+#include <torch/nn/functional/normalization.h>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "core/format.h"
+#include "losses/functional.h"
+#include "losses/objective.h"
+
+namespace duet {
+namespace {
+
+struct Options {
+  SpaceChoice space;
+  std::string view = "main";
+  double label_smoothing = 0;  // share of the target that is spread over all known pieces
+};
+
+PieceSpace& piece_space(const SpaceChoice& choice, Model& model) {
+  auto* space = dynamic_cast<PieceSpace*>(&choice.of(model));
+  if (!space) {
+    fail(Exit::usage, choice.where,
+         cat("caption_tokens cannot train the space '", choice.name, "': it has no vector a piece"),
+         "name a [[space]] with kind = \"pieces\"");
+  }
+  return *space;
+}
+
+class CaptionTokens : public Objective {
+ public:
+  // idf [V]. Pieces that no training caption holds are left out: the softmax would only push them away from
+  // every picture.
+  CaptionTokens(Options options, const torch::Tensor& idf) : options_(std::move(options)) {
+    known_ = register_buffer("known", at::nonzero(idf).flatten());
+  }
+
+  Needs needs() const override { return {.views = {options_.view}, .texts = true}; }
+
+  LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
+    const auto pictures = batch.image_embedding(options_.space.name, options_.view);  // [copies*B, D]
+    const PieceSpace& space = piece_space(options_.space, batch.model());
+    const auto vectors = torch::nn::functional::normalize(space.table().index_select(0, known_));  // [S, D]
+    const auto logits = scaled_cosine(pictures, vectors, space.logit_scale);
+    const auto targets = piece_targets(batch.batch().tokens, space.idf()).index_select(1, known_);  // [B, S]
+    const auto per_copy = targets.repeat({pictures.size(0) / batch.size(), 1});  // [copies*B, S]
+    return {soft_cross_entropy(logits, per_copy, options_.label_smoothing),
+            {{"accuracy", top_one_share(logits, per_copy > 0)}, {"scale", space.logit_scale.detach().exp()}}};
+  }
+
+ private:
+  Options options_;
+  torch::Tensor known_;  // [S] int64: pieces of positive idf
+};
+
+}  // namespace
+
+ObjectiveMaker read_caption_tokens(Config& config) {
+  Options o;
+  o.space = read_space(config, "pieces");
+  o.view = config.text("view", o.view);
+  o.label_smoothing = config.number("label_smoothing", o.label_smoothing, {0, 0.5});
+  return [o](const Setting& setting) {
+    PieceSpace& space = piece_space(o.space, *setting.model);
+    TORCH_CHECK(setting.statistics, "caption_tokens needs statistics of the captions");
+    const auto idf = setting.statistics->idf();
+    space.set_idf(idf);
+    return std::make_shared<CaptionTokens>(o, idf);
+  };
+}
+
+}  // namespace duet

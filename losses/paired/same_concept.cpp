@@ -1,0 +1,47 @@
+// same_concept: pictures of one concept attract each other (SupCon, Khosla et al. 2020), whatever their
+// captions say.
+#include "core/config.h"
+#include "losses/functional.h"
+#include "losses/objective.h"
+
+namespace duet {
+namespace {
+
+struct Options {
+  SpaceChoice space;
+  std::string view = "main";
+  double temperature = 0.1;  // Khosla et al., section 4
+};
+
+class SameConcept : public Objective {
+ public:
+  explicit SameConcept(Options options) : options_(std::move(options)) {}
+
+  Needs needs() const override { return {.views = {options_.view}, .concepts = true}; }
+
+  // Copies of one picture (a view with count > 1, a picture drawn twice) count as pictures of its concept, as
+  // the paper's augmented views do; they are drawn with augmentations of their own.
+  LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
+    const auto pictures = batch.image_embedding(options_.space.name, options_.view);        // [copies*B, D]
+    const auto labels = ids_of(batch.batch(), pictures.size(0) / batch.size()).concept_id;  // [copies*B]
+    return {supervised_contrast(pictures, labels, options_.temperature), {}};
+  }
+
+ private:
+  Options options_;
+};
+
+}  // namespace
+
+ObjectiveMaker read_same_concept(Config& config) {
+  Options o;
+  o.space = read_space(config, "joint");
+  o.view = config.text("view", o.view);
+  o.temperature = config.number("temperature", o.temperature, {1e-3, 10});
+  return [o](const Setting& setting) {
+    o.space.of(*setting.model);
+    return std::make_shared<SameConcept>(o);
+  };
+}
+
+}  // namespace duet

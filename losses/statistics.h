@@ -1,0 +1,25 @@
+// Counts over the training captions, for objectives and spaces that weight pieces.
+#pragma once
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "text/tokenizer.h"
+
+namespace duet {
+
+struct CorpusStatistics {
+  std::int64_t captions = 0;
+  torch::Tensor counts;              // [V] int64, occurrences of each piece
+  torch::Tensor document_frequency;  // [V] int64, captions that hold it
+  torch::Tensor idf()
+      const;  // [V] float: ln((1 + captions) / (1 + df)) + 1; 0 for pieces never seen and specials
+};
+
+// As the text tower will see the captions: what `format` cuts off is not counted. Specials and <unk> stay at 0.
+CorpusStatistics count_pieces(const Tokenizer& tokenizer, const std::vector<std::string>& captions,
+                              const TextFormat& format);
+
+}  // namespace duet

@@ -1,0 +1,15 @@
+// The commands that need LibTorch or OpenCV; each returns the exit code. One file each: engine/<command>.cpp.
+#pragma once
+#include "cli/options.h"
+
+namespace duet {
+
+int run_train(const TrainOptions& options);
+int run_evaluate(const EvaluateOptions& options);
+int run_index(const IndexOptions& options);
+int run_image_search(const SearchOptions& options);
+int run_embed(const EmbedOptions& options);
+int run_check(const CheckOptions& options);
+int run_data_check(const DataCheckOptions& options);
+
+}  // namespace duet

@@ -1,0 +1,38 @@
+#include "cli/engine/run_setting.h"
+
+#include "core/format.h"
+#include "core/log.h"
+
+namespace duet {
+
+EmbedSetting embed_setting_of(const SavedModel& saved, int batch) {
+  set_compute_threads(0);
+  return {.model = saved.model.get(),
+          .tokenizer = saved.tokenizer ? &*saved.tokenizer : nullptr,
+          .text_format = saved.recipe.model.text.format,
+          .pad_to_context = saved.recipe.model.text.pad_to_context,
+          .preprocessing = saved.recipe.preprocessing,
+          .device = saved.device,
+          .precision = choose_precision(saved.recipe.train.precision, saved.device),
+          .batch = batch,
+          .max_pixels = saved.recipe.data.loader.max_pixels};
+}
+
+void warn_bad_pictures(const Source& source, const std::vector<std::pair<std::int64_t, std::string>>& bad) {
+  if (bad.empty()) return;
+  std::string list;
+  for (std::size_t i = 0; i < std::min<std::size_t>(10, bad.size()); ++i) {
+    list += cat("\n  ", source.pairs[static_cast<std::size_t>(bad[i].first)].image, ": ", bad[i].second);
+  }
+  log_warning(cat(bad.size(), " of ", source.pairs.size(), " pictures cannot be read and are left out:", list,
+                  bad.size() > 10 ? "\n  ... (duet data check lists them all)" : ""));
+}
+
+Source read_pictures(const std::string& images, const std::string& root, const Recipe& recipe) {
+  SourceOptions options{.data = images, .root = root};
+  options.image_column = recipe.data.train.image_column;
+  options.concept_column = recipe.data.train.concept_column;
+  return read_source(options, false);
+}
+
+}  // namespace duet

@@ -1,0 +1,36 @@
+// libexec/duet/duet-engine: the commands that need LibTorch or OpenCV. Started by bin/duet with the same
+// arguments.
+#include <variant>
+
+#include "cli/engine.h"
+#include "cli/front.h"
+#include "cli/guard.h"
+#include "cli/parse.h"
+
+namespace {
+
+struct Engine {
+  int operator()(const duet::TrainOptions& options) const { return duet::run_train(options); }
+  int operator()(const duet::EvaluateOptions& options) const { return duet::run_evaluate(options); }
+  int operator()(const duet::IndexOptions& options) const { return duet::run_index(options); }
+  int operator()(const duet::SearchOptions& options) const { return duet::run_image_search(options); }
+  int operator()(const duet::EmbedOptions& options) const { return duet::run_embed(options); }
+  int operator()(const duet::CheckOptions& options) const { return duet::run_check(options); }
+  int operator()(const duet::DataCheckOptions& options) const { return duet::run_data_check(options); }
+  // The front's own, already answered.
+  int operator()(const duet::TokenizerTrainOptions&) const { return 0; }
+  int operator()(const duet::TokenizerEncodeOptions&) const { return 0; }
+  int operator()(const duet::TokenizerDecodeOptions&) const { return 0; }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return duet::guarded([&] {
+    int exit_code = 0;
+    const std::optional<duet::Command> command = duet::parse(argc, argv, exit_code);
+    if (!command) return exit_code;
+    if (const std::optional<int> done = duet::run_without_engine(*command)) return *done;
+    return std::visit(Engine{}, *command);
+  });
+}

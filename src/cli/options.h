@@ -1,0 +1,80 @@
+// What each command was asked to do: plain values, filled by parse.h from the command line, run by the front or
+// the engine.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace duet {
+
+struct TrainOptions {
+  std::string recipe;             // a TOML file; "" with --data or --resume
+  std::string data;               // --data photos.csv|DIR: no recipe, one is picked by the data's size
+  std::string out;                // --out RUN; default runs/<name of recipe or data>
+  std::string resume;             // --resume RUN
+  std::vector<std::string> sets;  // --set train.lr=1e-4
+  std::string root;               // --root: where relative picture paths start
+  std::string device = "auto";    // auto | cpu | cuda
+  int threads = 0;                // compute threads; 0: all
+};
+struct EvaluateOptions {
+  std::string run;
+  std::vector<std::string> data;  // --data [NAME=]manifest, repeatable; default: the recipe's validation data
+  std::vector<std::string> captions;                       // --captions COLUMN..., default: the recipe's
+  std::string root, checkpoint = "best", device = "auto";  // checkpoint: best | last | step-N
+  bool json = false;                                       // print JSON on stdout
+  bool save = true;                                        // into RUN/results.json (--no-save)
+  int batch = 256;
+};
+struct IndexOptions {
+  std::string run, images, out;  // --images DIR|manifest, --out BUNDLE (default RUN/index)
+  std::string root, factory, checkpoint = "best", device = "auto";
+  int batch = 256;
+};
+struct SearchOptions {
+  std::string query;  // text; or --image
+  std::string image;
+  std::string bundle;  // -b, $DUET_BUNDLE, or the newest runs/*/index
+  std::int64_t k = 10;
+  std::string html, root;
+  bool json = false;
+};
+struct EmbedOptions {
+  std::string run, images, texts,
+      out;  // --images DIR|manifest or --texts FILE (a text a line); --out X.npy|X.safetensors
+  std::string root, checkpoint = "best", device = "auto";
+  int batch = 256;
+};
+struct CheckOptions {
+  std::string recipe;
+  std::vector<std::string> sets;
+};
+struct DataCheckOptions {
+  std::string manifest, root;
+  std::vector<std::string> captions;
+  bool json = false;
+  int threads = 0;
+};
+struct TokenizerTrainOptions {
+  std::string texts, out;  // a text file (a caption a line) or a manifest; X.model
+  std::string kind = "unigram";
+  std::int64_t vocabulary = 4096;
+  bool lowercase = true;
+  bool byte_fallback = true;
+};
+struct TokenizerEncodeOptions {
+  std::string model;               // .model file, run or bundle
+  std::vector<std::string> texts;  // none: lines of stdin
+  bool pieces = false;             // print pieces instead of ids
+};
+struct TokenizerDecodeOptions {
+  std::string model;
+  std::vector<std::int64_t> ids;  // none: lines of stdin
+};
+
+using Command =
+    std::variant<TrainOptions, EvaluateOptions, IndexOptions, SearchOptions, EmbedOptions, CheckOptions,
+                 DataCheckOptions, TokenizerTrainOptions, TokenizerEncodeOptions, TokenizerDecodeOptions>;
+
+}  // namespace duet

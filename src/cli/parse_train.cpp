@@ -1,0 +1,77 @@
+// train, evaluate and check.
+#include <memory>
+
+#include "cli/grammar.h"
+#include "core/error.h"
+
+namespace duet {
+
+void add_train(Grammar& grammar) {
+  const auto options = std::make_shared<TrainOptions>();
+  CLI::App& app = add_command(
+      grammar.app, grammar, "train", "Train and judge", "train a model from a recipe or straight from pictures",
+      {{"from a recipe, one value changed", "duet train configs/quickstart.toml --set train.minutes=15"},
+       {"your own pictures: a table of paths and captions, or a folder of pictures",
+        "duet train --data photos.csv --out runs/photos"},
+       {"go on where a run was stopped, killed or cut off", "duet train --resume runs/photos"},
+       {"see what a recipe would build, without training", "duet check configs/quickstart.toml"}});
+  CLI::Option* recipe =
+      add_value(app, "RECIPE", options->recipe, "FILE", "the recipe, a TOML file (see configs/)");
+  CLI::Option* data = add_value(
+      app, "--data", options->data, "PATH",
+      "a .csv or .tsv of pictures and captions, or a folder of pictures; the recipe is picked by its size");
+  CLI::Option* resume =
+      add_value(app, "--resume", options->resume, "RUN",
+                "continue this run from its last checkpoint, to the same bytes as if it had never stopped");
+  CLI::Option* out = add_value(app, "--out", options->out, "DIR",
+                               "the run's folder (default: runs/ and the name of the recipe or data)");
+  add_sets(app, options->sets);
+  add_root(app, options->root);
+  add_device(app, options->device);
+  add_threads(app, options->threads, "compute threads");
+  app.callback([&grammar, &app, options, recipe, data, resume, out] {
+    require_one_of(app, {recipe, data, resume});
+    if (resume->count() > 0 && (out->count() > 0 || !options->sets.empty())) {
+      fail(Exit::usage, "duet train --resume", "a resumed run keeps its folder and its recipe",
+           "leave out --out and --set");
+    }
+    grammar.command = *options;
+  });
+}
+
+void add_evaluate(Grammar& grammar) {
+  const auto options = std::make_shared<EvaluateOptions>();
+  CLI::App& app = add_command(grammar.app, grammar, "evaluate", "Train and judge",
+                              "recall and ranks of a run, both directions, with intervals",
+                              {{"on the recipe's validation data", "duet evaluate runs/quickstart"},
+                               {"on other pairs, under a name of your own",
+                                "duet evaluate runs/quickstart --data test=data/emoji/test_style.tsv"},
+                               {"for a script", "duet evaluate runs/quickstart --json --no-save"}});
+  add_value(app, "RUN", options->run, "RUN", "the folder that duet train wrote")->required();
+  add_list(app, "--data", options->data, "[NAME=]PATH",
+           "a manifest to judge on (repeatable; default: the recipe's validation data)");
+  add_list(app, "--captions", options->captions, "COLUMN",
+           "caption columns, repeated or with commas (default: the recipe's)")
+      ->delimiter(',');
+  add_checkpoint(app, options->checkpoint);
+  add_switch(app, "--json", options->json, "print one JSON object");
+  add_switch_off(app, "--no-save", options->save, "do not write RUN/results.json");
+  add_root(app, options->root);
+  add_batch(app, options->batch);
+  add_device(app, options->device);
+  app.callback([&grammar, options] { grammar.command = *options; });
+}
+
+void add_check(Grammar& grammar) {
+  const auto options = std::make_shared<CheckOptions>();
+  CLI::App& app =
+      add_command(grammar.app, grammar, "check", "Train and judge",
+                  "parse a recipe, build its model, print shapes and parameter counts",
+                  {{"every mistake is named with its line", "duet check configs/quickstart.toml"},
+                   {"with a wider text tower", "duet check configs/quickstart.toml --set text.width=384"}});
+  add_value(app, "RECIPE", options->recipe, "FILE", "the recipe, a TOML file")->required();
+  add_sets(app, options->sets);
+  app.callback([&grammar, options] { grammar.command = *options; });
+}
+
+}  // namespace duet

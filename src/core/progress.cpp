@@ -1,0 +1,126 @@
+#include "core/progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/format.h"
+#include "core/log.h"
+
+namespace duet {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr double kRedrawSeconds = 0.1;
+constexpr double kLineSeconds = 10;
+constexpr double kWindowSeconds = 3;
+constexpr int kBarCells = 24;
+
+double seconds_between(steady_clock::time_point from, steady_clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+std::size_t terminal_columns() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+// Cut so that the line never wraps; whole UTF-8 characters, counted as one cell each.
+std::string cut_to(const std::string& line, std::size_t cells) {
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const bool starts_character = (static_cast<unsigned char>(line[i]) & 0xc0) != 0x80;
+    if (starts_character && ++used > cells) return line.substr(0, i);
+  }
+  return line;
+}
+
+}  // namespace
+
+Progress::Progress(std::string title, std::int64_t total, std::string unit)
+    : title_(std::move(title)),
+      unit_(std::move(unit)),
+      total_(total),
+      start_(steady_clock::now()),
+      window_start_(start_),
+      last_draw_(start_),
+      bar_(status_line_allowed()),
+      quiet_(verbosity() == Verbosity::quiet) {}
+
+Progress::~Progress() {
+  try {
+    finish();
+  } catch (...) {  // a line less on stderr is no reason to end the program
+  }
+}
+
+void Progress::update(std::int64_t done, std::string_view note) {
+  const auto now = steady_clock::now();
+  done_ = done;
+  note_ = note;
+  if (started_at_ < 0) {  // a resumed run begins in the middle: what was done before is not part of the rate
+    started_at_ = window_done_ = done;
+    window_start_ = now;
+  }
+  if (const double elapsed = seconds_between(window_start_, now); elapsed >= kWindowSeconds) {
+    rate_ = static_cast<double>(done - window_done_) / elapsed;
+    window_start_ = now;
+    window_done_ = done;
+  }
+  if (quiet_ || finished_) return;
+  if (seconds_between(last_draw_, now) < (bar_ ? kRedrawSeconds : kLineSeconds)) return;
+  last_draw_ = now;
+  draw(false);
+}
+
+double Progress::rate() const {
+  if (rate_ > 0) return rate_;
+  const double elapsed = seconds_between(window_start_, steady_clock::now());
+  return started_at_ >= 0 && elapsed > 0 ? static_cast<double>(done_ - window_done_) / elapsed : 0;
+}
+
+void Progress::finish() {
+  if (std::exchange(finished_, true) || quiet_) return;
+  draw(true);
+}
+
+// "train  [=====>      ]  45 %  2,250/5,000 steps  12.5 steps/s  3 min 40 s left  loss 3.21"
+void Progress::draw(bool last) {
+  std::string line = title_ + "  ";
+  if (total_ > 0) {
+    const double share = std::clamp(static_cast<double>(done_) / static_cast<double>(total_), 0.0, 1.0);
+    if (bar_) {
+      const auto filled = static_cast<std::size_t>(share * kBarCells);
+      line += "[" + std::string(filled, '=') + std::string(kBarCells - filled, ' ') + "]  ";
+    }
+    line += cat(static_cast<int>(share * 100), " %  ", grouped(done_), "/", grouped(total_), " ", unit_);
+  } else {
+    line += cat(grouped(done_), " ", unit_);
+  }
+  const double elapsed = seconds_between(start_, steady_clock::now());
+  const double per_second = last && elapsed > 0 ? static_cast<double>(done_ - started_at_) / elapsed : rate();
+  if (per_second > 0) {
+    line +=
+        cat("  ", per_second < 99.95 ? fixed(per_second, 1) : grouped(static_cast<std::int64_t>(per_second)),
+            " ", unit_, "/s");
+    if (!last && done_ < total_) {
+      line += cat("  ", human_seconds(static_cast<double>(total_ - done_) / per_second), " left");
+    }
+  }
+  if (last) line += cat("  in ", human_seconds(elapsed));
+  if (!note_.empty()) line += "  " + note_;
+  if (!bar_) {
+    log_info(line);
+  } else if (last) {  // the bar becomes an ordinary line that stays
+    set_status_line("");
+    log_info(line);
+  } else {
+    set_status_line(cut_to(line, terminal_columns() - 1));
+  }
+}
+
+}  // namespace duet

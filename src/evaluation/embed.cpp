@@ -1,0 +1,58 @@
+#include "evaluation/embed.h"
+
+#include <optional>
+
+#include "core/error.h"
+#include "core/format.h"
+#include "core/progress.h"
+#include "datasets/loader.h"
+
+namespace duet {
+namespace {
+
+torch::Tensor concatenated(const std::vector<torch::Tensor>& parts, std::int64_t width) {
+  return parts.empty() ? torch::zeros({0, width}) : torch::cat(parts);
+}
+
+}  // namespace
+
+EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, bool keep_pooled) {
+  torch::NoGradGuard no_grad;
+  Model& model = *setting.model;
+  std::optional<Progress> bar;
+  if (setting.progress) bar.emplace("embedding pictures", static_cast<std::int64_t>(source.pairs.size()), "pictures");
+  std::vector<torch::Tensor> rows, pooled;
+  EmbeddedImages result;
+  result.bad = for_each_image(
+      source, setting.preprocessing, static_cast<int>(setting.batch), setting.workers, setting.max_pixels,
+      [&](std::int64_t first, torch::Tensor images) {
+        torch::Tensor feature;
+        {
+          Autocast autocast(setting.precision, setting.device);
+          feature = model.image->forward(model.normalize(images.to(setting.device)));
+        }
+        feature = feature.to(torch::kFloat32);
+        rows.push_back(model.retrieval_of_image_features(feature).to(torch::kCPU));
+        if (keep_pooled) pooled.push_back(feature.to(torch::kCPU));
+        if (bar) bar->update(first + images.size(0));
+      });
+  result.rows = concatenated(rows, model.retrieval_dimension());
+  if (keep_pooled) result.pooled = concatenated(pooled, model.image->width());
+  return result;
+}
+
+torch::Tensor embed_texts(const EmbedSetting& setting, const std::vector<std::string>& texts) {
+  torch::NoGradGuard no_grad;
+  std::vector<torch::Tensor> rows;
+  for (std::size_t begin = 0; begin < texts.size(); begin += static_cast<std::size_t>(setting.batch)) {
+    const std::size_t end = std::min(texts.size(), begin + static_cast<std::size_t>(setting.batch));
+    const std::vector<std::string> part(texts.begin() + static_cast<std::ptrdiff_t>(begin),
+                                        texts.begin() + static_cast<std::ptrdiff_t>(end));
+    const auto [ids, valid] = encode_captions(*setting.tokenizer, part, setting.text_format, setting.pad_to_context);
+    // Always fp32: a query from the command line is (encoders/plain).
+    rows.push_back(setting.model->retrieval_texts(ids.to(setting.device), valid.to(setting.device)).to(torch::kCPU));
+  }
+  return concatenated(rows, setting.model->retrieval_dimension());
+}
+
+}  // namespace duet

@@ -1,0 +1,40 @@
+// Pictures and captions of a source to rows of retrieval embeddings.
+#pragma once
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "datasets/source.h"
+#include "encoders/model.h"
+#include "tensors/device.h"
+#include "text/tokenizer.h"
+
+namespace duet {
+
+struct EmbedSetting {
+  Model* model = nullptr;  // in eval mode
+  const Tokenizer* tokenizer = nullptr;
+  TextFormat text_format;
+  bool pad_to_context = false;
+  Preprocessing preprocessing;
+  torch::Device device{torch::kCPU};
+  Precision precision = Precision::fp32;
+  std::int64_t batch = 256;
+  int workers = 1;
+  std::int64_t max_pixels = 100'000'000;
+  bool progress = false;  // a bar on stderr
+};
+
+struct EmbeddedImages {
+  torch::Tensor rows;                                     // [N, D] fp32 on the CPU
+  torch::Tensor pooled;                                   // [N, width] when asked for
+  std::vector<std::pair<std::int64_t, std::string>> bad;  // row, why: their embedding means nothing
+};
+EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, bool keep_pooled = false);
+torch::Tensor embed_texts(const EmbedSetting& setting,
+                          const std::vector<std::string>& texts);  // [N, D] fp32 on the CPU
+
+}  // namespace duet

@@ -1,0 +1,72 @@
+#include "evaluation/retrieval.h"
+
+#include <set>
+
+#include "core/error.h"
+#include "core/format.h"
+
+namespace duet {
+namespace {
+
+std::span<const float> floats_of(const torch::Tensor& rows) {
+  TORCH_CHECK(rows.is_contiguous() && rows.scalar_type() == torch::kFloat32);
+  return {rows.data_ptr<float>(), static_cast<std::size_t>(rows.numel())};
+}
+
+}  // namespace
+
+RetrievalTask make_task(const Source& source) {
+  RetrievalTask task;
+  std::set<std::pair<std::int64_t, std::string>> seen;
+  for (std::size_t row = 0; row < source.pairs.size(); ++row) {
+    const std::int64_t key = source.concept_id(static_cast<std::int64_t>(row));
+    task.picture_keys.push_back(key);
+    for (const std::string& caption : source.pairs[row].captions) {
+      if (caption.empty() || !seen.emplace(key, caption).second) continue;
+      task.queries.push_back(caption);
+      task.query_keys.push_back(key);
+    }
+  }
+  return task;
+}
+
+RetrievalResult score_task(const RetrievalTask& task, const torch::Tensor& texts, const torch::Tensor& images) {
+  const torch::Tensor queries = texts.contiguous(), gallery = images.contiguous();
+  RetrievalResult result;
+  result.text_to_image = rank_queries(floats_of(queries), floats_of(gallery), queries.size(1), task.query_keys, task.picture_keys);
+  result.image_to_text = rank_queries(floats_of(gallery), floats_of(queries), queries.size(1), task.picture_keys, task.query_keys);
+  return result;
+}
+
+RetrievalResult evaluate_retrieval(const EmbedSetting& setting, const Source& source) {
+  const EmbeddedImages images = embed_images(setting, source);
+  // Unreadable pictures leave the gallery, and a query that loses its last picture leaves with them.
+  Source readable = source;
+  torch::Tensor rows = images.rows;
+  if (!images.bad.empty()) {
+    std::set<std::int64_t> bad;
+    for (const auto& [row, why] : images.bad) bad.insert(row);
+    std::vector<std::int64_t> good;
+    for (std::int64_t row = 0; row < static_cast<std::int64_t>(source.pairs.size()); ++row) {
+      if (!bad.contains(row)) good.push_back(row);
+    }
+    if (good.empty()) fail(Exit::data, source.manifest.string(), "no picture can be read", images.bad.front().second);
+    readable = source.subset(good, source.name);
+    rows = rows.index_select(0, torch::tensor(good));
+  }
+  const RetrievalTask task = make_task(readable);
+  if (task.queries.empty()) fail(Exit::data, source.manifest.string(), "has no captions", "evaluation needs captions");
+  RetrievalResult result = score_task(task, embed_texts(setting, task.queries), rows);
+  result.bad = images.bad;
+  return result;
+}
+
+nlohmann::json to_json(const RetrievalResult& result, const std::string& data) {
+  return {{"data", data},
+          {"queries", result.text_to_image.queries},
+          {"gallery", result.text_to_image.gallery},
+          {"text_to_image", to_json(result.text_to_image)},
+          {"image_to_text", to_json(result.image_to_text)}};
+}
+
+}  // namespace duet

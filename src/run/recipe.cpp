@@ -1,0 +1,93 @@
+#include "run/recipe.h"
+
+#include <set>
+
+#include "core/format.h"
+
+namespace duet {
+namespace {
+
+NamedSource read_validation(const std::string& entry, const SourceOptions& like) {
+  const auto equals = entry.find('=');
+  NamedSource split{.name = {}, .options = like};
+  split.options.data = equals == std::string::npos ? entry : entry.substr(equals + 1);
+  split.name = equals == std::string::npos ? fs::path(entry).stem().string() : entry.substr(0, equals);
+  return split;
+}
+
+DataSpec read_data(Config data) {
+  DataSpec spec;
+  spec.train = read_source_options(data, "train");
+  for (const std::string& entry : data.texts("validation", {})) {
+    spec.validation.push_back(read_validation(entry, spec.train));
+  }
+  spec.split = data.number("split", spec.split, {0, 0.5});
+  if (spec.split > 0 && !spec.validation.empty()) {
+    data.fail("split", "splits validation data off, but validation is given", "keep one of the two");
+  }
+  spec.query_columns = data.texts("query_columns", {});
+  spec.loader = read_loader_options(data);
+  spec.captions = read_caption_options(data);
+  return spec;
+}
+
+TrainSpec read_train(Config train) {
+  TrainSpec spec;
+  constexpr std::int64_t kMany = 1'000'000'000;
+  spec.batch = train.integer("batch", spec.batch, 2, 1'000'000);
+  spec.micro_batch = train.integer("micro_batch", spec.micro_batch, 0, spec.batch);
+  spec.per_concept = train.integer("per_concept", spec.per_concept, 1, spec.batch);
+  spec.steps = train.integer("steps", spec.steps, 0, kMany);
+  spec.epochs = train.number("epochs", spec.epochs, {0, 1e6});
+  spec.minutes = train.number("minutes", spec.minutes, {0, 1e6});
+  if (spec.steps == 0 && (spec.epochs > 0) == (spec.minutes > 0)) {
+    train.fail(spec.epochs > 0 ? "minutes" : "", "has no single budget", "set one of steps, epochs and minutes");
+  }
+  spec.precision = train.choice("precision", spec.precision, {"auto", "fp32", "bf16"});
+  spec.log_every = train.integer("log_every", spec.log_every, 1, kMany);
+  spec.evaluations = train.integer("evaluations", spec.evaluations, 1, 10'000);
+  spec.checkpoint_minutes = train.number("checkpoint_minutes", spec.checkpoint_minutes, {0.01, 1e6});
+  spec.keep = train.integer("keep", spec.keep, 1, 1000);
+  spec.metric = train.choice("metric", spec.metric, {"recall_at_1", "recall_at_5", "recall_at_10"});
+  spec.optimizer = read_optimizer(train);
+  return spec;
+}
+
+// The views that objectives ask for; each has a [views.NAME] table or is the plain picture.
+std::vector<ViewSpec> read_views(Config views, const ModelSpec& model) {
+  std::vector<ViewSpec> specs;
+  for (const std::string& name : views.keys()) {
+    Config table = views.table(name);
+    specs.push_back(read_view(table, name));
+  }
+  if (specs.empty() && model.image) specs.push_back({});
+  for (ViewSpec& view : specs) {
+    if (view.size == 0) view.size = static_cast<int>(model.image_size);
+  }
+  return specs;
+}
+
+}  // namespace
+
+Recipe read_recipe(Config config) {
+  Recipe recipe;
+  recipe.seed = static_cast<std::uint64_t>(config.integer("seed", 1, 0, INT64_MAX));
+  recipe.data = read_data(config.table("data"));
+  Config tokenizer = config.table("tokenizer");
+  recipe.tokenizer = read_tokenizer_options(tokenizer);
+  recipe.model = read_model(config);
+  recipe.preprocessing = {.size = static_cast<int>(recipe.model.image_size),
+                          .resize = recipe.model.resize,
+                          .mean = recipe.model.mean,
+                          .std = recipe.model.std};
+  recipe.views = read_views(config.table("views"), recipe.model);
+  recipe.objectives = read_objectives(config);
+  recipe.train = read_train(config.table("train"));
+  recipe.data.loader.seed = recipe.seed;
+  recipe.data.loader.pad_to_context = recipe.model.text.pad_to_context;
+  config.finish();
+  recipe.toml = config.to_toml();
+  return recipe;
+}
+
+}  // namespace duet

@@ -1,0 +1,63 @@
+// A recipe read whole: every table of the TOML file checked, every default in place, nothing allocated yet.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "datasets/augment.h"
+#include "datasets/loader.h"
+#include "datasets/source.h"
+#include "encoders/model.h"
+#include "losses/objective.h"
+#include "optim/optimizer.h"
+#include "text/tokenizer.h"
+
+namespace duet {
+
+struct NamedSource {
+  std::string name;  // of the split: "val"
+  SourceOptions options;
+};
+
+struct DataSpec {
+  SourceOptions train;                     // [data] train, root, format, captions, ...
+  std::vector<NamedSource> validation;     // [data] validation = ["val.tsv", "novel=val_novel.tsv"]
+  double split = 0;                        // without validation: this share of the concepts is split off
+  std::vector<std::string> query_columns;  // caption columns that are queries in evaluation; empty: all
+  LoaderOptions loader;
+  CaptionOptions captions;
+};
+
+struct TrainSpec {
+  std::int64_t batch = 256;
+  std::int64_t micro_batch = 0;  // GradCache chunks; 0: the whole batch at once
+  std::int64_t per_concept = 1;  // pictures of one concept that the sampler puts into a batch together
+  std::int64_t steps = 0;  // the budget: steps, or epochs, or minutes; steps win (a resolved recipe has them)
+  double epochs = 0, minutes = 0;
+  std::string precision = "auto";  // auto | fp32 | bf16
+  std::int64_t log_every = 20;     // steps
+  std::int64_t evaluations = 8;    // over the run, evenly, the end included; each saves a checkpoint
+  double checkpoint_minutes = 5;   // and one at least this often
+  std::int64_t keep = 2;           // newest checkpoints kept, beside the best
+  std::string metric =
+      "recall_at_1";  // recall_at_1 | recall_at_5 | recall_at_10, text to image, mean over the validation sets
+  OptimizerOptions optimizer;
+};
+
+struct Recipe {
+  std::uint64_t seed = 1;
+  DataSpec data;
+  TokenizerOptions tokenizer;
+  ModelSpec model;
+  Preprocessing preprocessing;
+  std::vector<ViewSpec> views;  // those that an objective asks for
+  std::vector<ObjectiveSpec> objectives;
+  TrainSpec train;
+  std::string toml;  // the document, --set applied
+};
+
+// Error(usage) with file, line and column. Reads all tables, then refuses keys that nobody read.
+Recipe read_recipe(Config config);
+
+}  // namespace duet

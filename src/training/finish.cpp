@@ -1,0 +1,78 @@
+#include "training/finish.h"
+
+#include <set>
+
+#include "core/format.h"
+#include "core/log.h"
+#include "evaluation/retrieval.h"
+
+namespace duet {
+namespace {
+
+double mean_reciprocal_rank(const EmbedSetting& setting, const std::vector<Source>& splits) {
+  double sum = 0;
+  std::int64_t queries = 0;
+  for (const Source& split : splits) {
+    for (const std::int64_t rank : evaluate_retrieval(setting, split).text_to_image.ranks) {
+      sum += 1.0 / static_cast<double>(rank);
+      ++queries;
+    }
+  }
+  return sum / static_cast<double>(queries);
+}
+
+}  // namespace
+
+std::vector<std::string> captions_of(const Source& source) {
+  std::vector<std::string> captions;
+  for (const Pair& pair : source.pairs) captions.insert(captions.end(), pair.captions.begin(), pair.captions.end());
+  return captions;
+}
+
+void fit_ridge_spaces(const EmbedSetting& setting, const Source& train) {
+  Model& model = *setting.model;
+  std::vector<RidgeSpace*> spaces;
+  for (const SpaceSpec& spec : model.spec().spaces) {
+    if (auto* ridge = dynamic_cast<RidgeSpace*>(&model.space(spec.name))) spaces.push_back(ridge);
+  }
+  if (spaces.empty()) return;
+  log_info("solving the ridge space from all training pictures");
+  const EmbeddedImages images = embed_images(setting, train, true);
+  std::set<std::int64_t> bad;
+  for (const auto& [row, why] : images.bad) bad.insert(row);
+  std::vector<std::int64_t> rows;
+  std::vector<std::vector<std::int64_t>> ids;
+  for (std::int64_t row = 0; row < static_cast<std::int64_t>(train.pairs.size()); ++row) {
+    if (bad.contains(row)) continue;
+    rows.push_back(row);
+    ids.emplace_back();
+    for (const std::string& caption : train.pairs[static_cast<std::size_t>(row)].captions) {
+      const std::vector<std::int64_t> pieces = setting.tokenizer->encode(caption);
+      ids.back().insert(ids.back().end(), pieces.begin(), pieces.end());
+    }
+  }
+  const torch::Tensor features = images.pooled.index_select(0, torch::tensor(rows)).to(setting.device);
+  for (RidgeSpace* space : spaces) space->fit(features, ids);
+}
+
+void choose_weights(const EmbedSetting& setting, const std::vector<Source>& validation) {
+  if (validation.empty()) return;
+  Model& model = *setting.model;
+  const std::vector<SpaceSpec>& spaces = model.spec().spaces;
+  std::vector<double> weights = model.weights();
+  for (std::size_t i = 0; i < spaces.size(); ++i) {
+    if (!spaces[i].auto_weight) continue;
+    double best_weight = 0, best = -1;
+    for (const double weight : {0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0}) {
+      weights[i] = weight;
+      model.set_weights(weights);
+      const double score = mean_reciprocal_rank(setting, validation);
+      if (score > best) best = score, best_weight = weight;
+    }
+    weights[i] = best_weight;
+    model.set_weights(weights);
+    log_info(cat("space ", spaces[i].name, ": weight ", best_weight, ", mean reciprocal rank ", fixed(best, 3), " on validation data"));
+  }
+}
+
+}  // namespace duet

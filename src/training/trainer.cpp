@@ -1,0 +1,366 @@
+#include "training/trainer.h"
+
+#include <sys/resource.h>
+
+#include "core/checksum.h"
+#include "core/error.h"
+#include "core/format.h"
+#include "core/log.h"
+#include "core/random.h"
+#include "losses/statistics.h"
+#include "run/saved_model.h"
+#include "training/finish.h"
+#include "training/run_report.h"
+#include "training/signals.h"
+
+namespace duet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::vector<std::int64_t> concepts_of(const Source& source) {
+  std::vector<std::int64_t> ids(source.pairs.size());
+  for (std::size_t row = 0; row < ids.size(); ++row) ids[row] = source.concept_id(static_cast<std::int64_t>(row));
+  return ids;
+}
+
+// What was trained on, so that a resumed run notices other data.
+std::string fingerprint(const Source& source) {
+  std::string all;
+  for (const Pair& pair : source.pairs) all += cat(pair.image, '\n', joined(pair.captions, "\n"), '\n', pair.concept_key, '\0');
+  return checksum(all);
+}
+
+NamedTensors named_tensors(const torch::nn::Module& module) {
+  NamedTensors named;
+  for (const auto& [name, tensor] : tensors_of(module)) named.emplace_back(name, tensor);
+  return named;
+}
+
+}  // namespace
+
+std::uint64_t peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+Trainer::Trainer(const Recipe& recipe, TrainingData data, const Tokenizer& tokenizer, fs::path run, torch::Device device, int threads)
+    : recipe_(recipe),
+      data_(std::move(data)),
+      tokenizer_(tokenizer),
+      run_(std::move(run)),
+      device_(device),
+      threads_(threads),
+      precision_(choose_precision(recipe.train.precision, device)),
+      statistics_(count_pieces(tokenizer_, captions_of(data_.train), recipe.model.text.format)),
+      sampler_(concepts_of(data_.train), recipe.train.batch, recipe.train.per_concept, recipe.seed),
+      cache_(make_pixel_cache(data_.train, recipe.preprocessing, recipe.data.loader)) {
+  set_steps();
+  build();
+}
+
+// A budget in minutes has no steps yet: rehearse() says what they are worth.
+void Trainer::set_steps() {
+  constexpr std::int64_t kProvisional = 1000;
+  const TrainSpec& train = recipe_.train;
+  if (train.steps > 0) {
+    steps_ = train.steps;
+  } else if (train.epochs > 0) {
+    steps_ = std::max<std::int64_t>(1, std::llround(train.epochs * static_cast<double>(sampler_.steps_per_epoch())));
+  } else {
+    steps_ = kProvisional;
+  }
+}
+
+void Trainer::set_recipe(const Recipe& recipe) {
+  recipe_ = recipe;
+  set_steps();
+  build();
+}
+
+// Initial state, as a function of the recipe.
+void Trainer::build() {
+  model_ = std::make_shared<Model>(recipe_.model, tokenizer_.vocabulary(), recipe_.seed);
+  model_->prepare_for_corpus(statistics_.counts > 0, statistics_.idf());
+  model_->to(device_);
+  objectives_.clear();
+  for (const ObjectiveSpec& spec : recipe_.objectives) {
+    objectives_.push_back(spec.make({.model = model_.get(),
+                                     .tokenizer = &tokenizer_,
+                                     .statistics = &statistics_,
+                                     .steps = steps_,
+                                     .init = Init(recipe_.seed) / "objective" / spec.name}));
+    objectives_.back()->to(device_);
+  }
+  NamedTensors parameters;
+  for (const auto& item : model_->named_parameters()) parameters.emplace_back(item.key(), item.value());
+  for (std::size_t i = 0; i < objectives_.size(); ++i) {
+    for (const auto& item : objectives_[i]->named_parameters()) {
+      parameters.emplace_back(cat("objective.", recipe_.objectives[i].name, ".", item.key()), item.value());
+    }
+  }
+  const OptimizerOptions& options = recipe_.train.optimizer;
+  optimizer_.emplace(plan_parameters(parameters, options.groups, options.adamw.weight_decay), options.adamw);
+  ema_.reset();
+  if (options.ema > 0) ema_.emplace(named_tensors(*model_), options.ema);
+  step_ = first_step_ = 0;
+  best_.reset();
+}
+
+std::unique_ptr<Loader> Trainer::make_loader(std::int64_t first, std::int64_t end) {
+  LoaderSetting setting{.source = &data_.train,
+                        .tokenizer = &tokenizer_,
+                        .text_format = recipe_.model.text.format,
+                        .captions = recipe_.data.captions,
+                        .views = recipe_.views,
+                        .preprocessing = recipe_.preprocessing,
+                        .cache = cache_};
+  return std::make_unique<Loader>(setting, recipe_.data.loader, [this](std::int64_t step) { return sampler_.rows(step); }, first, end);
+}
+
+Rehearsal Trainer::rehearse() {
+  constexpr std::int64_t kWarmUp = 3, kMeasured = 12;
+  loader_ = make_loader(0, kWarmUp + kMeasured);
+  model_->train();
+  Rehearsal rehearsal;
+  Clock::time_point start;
+  for (std::int64_t i = 0; i < kWarmUp + kMeasured; ++i) {
+    if (i == kWarmUp) start = Clock::now();
+    train_step();
+    ++step_;
+  }
+  rehearsal.seconds_per_step = seconds_since(start) / kMeasured;
+  start = Clock::now();
+  evaluate_validation();
+  rehearsal.seconds_per_evaluation = seconds_since(start);
+  loader_.reset();
+  build();
+  return rehearsal;
+}
+
+// One step: a batch is encoded, every objective adds its loss, gradients are clipped and stepped, averages follow.
+void Trainer::train_step() {
+  const StepInfo info{.step = step_, .steps = steps_};
+  EncodedBatch batch(*model_, loader_->next().to(device_),
+                     {.device = device_,
+                      .precision = precision_,
+                      .micro_batch = recipe_.train.micro_batch,
+                      .seed = seed_of(recipe_.seed, "encode", step_)});
+  torch::Tensor total;
+  last_terms_.clear();
+  for (std::size_t i = 0; i < objectives_.size(); ++i) {
+    const ObjectiveSpec& spec = recipe_.objectives[i];
+    const double weight = spec.weight(info);
+    if (weight == 0) continue;
+    torch::manual_seed(seed_of(recipe_.seed, "compute", step_, spec.name));
+    LossTerms terms = objectives_[i]->compute(batch, info);
+    total = total.defined() ? total + weight * terms.loss : weight * terms.loss;
+    terms.metrics.emplace_back("loss", terms.loss.detach());
+    last_terms_[spec.name] = std::move(terms.metrics);
+  }
+  loss_ = total.item<double>();
+  if (!std::isfinite(loss_)) fail_non_finite();
+  optimizer_->zero_grad();
+  total.backward();
+  batch.backward_through_encoders();
+  gradient_norm_ = clip_gradients(optimizer_->trainable(), recipe_.train.optimizer.clip);
+  optimizer_->step(lr_share(recipe_.train.optimizer.schedule, step_, steps_));
+  model_->clamp_logit_scales();
+  if (ema_) ema_->update(step_);
+  for (const auto& objective : objectives_) objective->after_step(info);
+}
+
+void Trainer::fail_non_finite() const {
+  const std::vector<std::int64_t> saved = checkpoint_steps(run_);
+  fail(Exit::failed, run_.string(), cat("the loss is ", loss_, " at step ", step_, ": training has diverged"),
+       cat(saved.empty() ? std::string("no checkpoint was saved yet") : cat("the last good checkpoint is step-", saved.back()),
+           "; lower train.lr, raise train.optimizer warm-up or set train.clip"));
+}
+
+Outcome Trainer::run() {
+  const SignalWatch signals;
+  started_ = last_save_ = Clock::now();
+  model_->train();
+  for (const auto& objective : objectives_) objective->train();
+  if (!log_) log_.emplace(run_, 0, 0);
+  if (step_ < steps_) {
+    loader_ = make_loader(step_, steps_);
+    bar_.emplace("training", steps_ * recipe_.train.batch, "pairs");
+    bar_->update(step_ * recipe_.train.batch);
+  }
+  while (step_ < steps_) {
+    train_step();
+    ++step_;
+    bar_->update(step_ * recipe_.train.batch, cat("loss ", fixed(loss_, 3)));
+    if (step_ - first_step_ == 20) tell_cost();
+    if (step_ % recipe_.train.log_every == 0 || step_ == steps_) log_step();
+    if (evaluation_due()) {
+      evaluate();
+      save();
+    } else if (seconds_since(last_save_) > 60 * recipe_.train.checkpoint_minutes) {
+      save();
+    }
+    if (SignalWatch::received() != 0) {
+      if (last_saved_step_ != step_) save();
+      return SignalWatch::received() == SIGTERM ? Outcome::terminated : Outcome::interrupted;
+    }
+  }
+  bar_.reset();
+  finish();
+  return Outcome::finished;
+}
+
+void Trainer::tell_cost() {
+  const double per_step = seconds_since(started_) / 20;
+  log_info(cat("about ", human_seconds(per_step * static_cast<double>(steps_ - step_)), " left for ", grouped(steps_), " steps of ",
+               recipe_.train.batch, " pairs; ", human_bytes(peak_memory()), " of memory"));
+}
+
+void Trainer::log_step() {
+  nlohmann::ordered_json values = {{"loss", loss_},
+                                   {"lr", recipe_.train.optimizer.adamw.lr * lr_share(recipe_.train.optimizer.schedule, step_ - 1, steps_)},
+                                   {"gradient_norm", gradient_norm_.item<double>()}};
+  for (const auto& [objective, metrics] : last_terms_) {
+    for (const auto& [name, value] : metrics) values[objective][name] = value.item<double>();
+  }
+  log_->write(step_, values);
+  log_->rate(step_, bar_->rate());
+}
+
+bool Trainer::evaluation_due() const {
+  const std::int64_t count = recipe_.train.evaluations;
+  return step_ * count / steps_ > (step_ - 1) * count / steps_;
+}
+
+EmbedSetting Trainer::embed_setting() {
+  return {.model = model_.get(),
+          .tokenizer = &tokenizer_,
+          .text_format = recipe_.model.text.format,
+          .pad_to_context = recipe_.model.text.pad_to_context,
+          .preprocessing = recipe_.preprocessing,
+          .device = device_,
+          .precision = precision_,
+          .max_pixels = recipe_.data.loader.max_pixels};
+}
+
+std::vector<RetrievalResult> Trainer::evaluate_validation() {
+  const EvaluationScope averaged(*model_, ema_ ? &*ema_ : nullptr);
+  std::vector<RetrievalResult> results;
+  for (const Source& split : data_.validation) results.push_back(evaluate_retrieval(embed_setting(), split));
+  return results;
+}
+
+double Trainer::validation_metric(const std::vector<RetrievalResult>& results) const {
+  double sum = 0;
+  for (const RetrievalResult& result : results) {
+    const RetrievalScores& scores = result.text_to_image;
+    const std::string& metric = recipe_.train.metric;
+    sum += metric == "recall_at_1" ? scores.recall_at_1 : metric == "recall_at_5" ? scores.recall_at_5 : scores.recall_at_10;
+  }
+  return sum / static_cast<double>(results.size());
+}
+
+void Trainer::evaluate() {
+  if (data_.validation.empty()) {
+    best_ = {step_, 0};
+    return;
+  }
+  const std::vector<RetrievalResult> results = evaluate_validation();
+  nlohmann::ordered_json values;
+  std::string said;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const RetrievalScores& scores = results[i].text_to_image;
+    values[data_.validation[i].name] = {{"text_to_image", {{"recall_at_1", scores.recall_at_1}, {"recall_at_5", scores.recall_at_5}, {"recall_at_10", scores.recall_at_10}}},
+                                        {"image_to_text", {{"recall_at_1", results[i].image_to_text.recall_at_1}, {"recall_at_10", results[i].image_to_text.recall_at_10}}}};
+    said += cat(i ? ", " : "", data_.validation[i].name, " R@1 ", fixed(scores.recall_at_1, 3), " R@10 ", fixed(scores.recall_at_10, 3));
+  }
+  log_->write(step_, values);
+  const double metric = validation_metric(results);
+  if (!best_ || metric > best_->metric) best_ = {step_, metric};
+  log_info(cat("step ", grouped(step_), ": ", said, best_->step == step_ ? " (best so far)" : ""));
+}
+
+// Heads and queues by their file names, aliases.
+TensorMap Trainer::objective_tensors() const {
+  TensorMap tensors;
+  for (std::size_t i = 0; i < objectives_.size(); ++i) {
+    for (const auto& [name, tensor] : tensors_of(*objectives_[i])) {
+      tensors[cat("objective.", recipe_.objectives[i].name, ".", name)] = tensor;
+    }
+  }
+  return tensors;
+}
+
+CheckpointContent Trainer::checkpoint_content() const {
+  CheckpointContent content{.recipe_toml = recipe_.toml, .tokenizer_model = tokenizer_.serialized(), .tensors = {}, .facts = {}};
+  content.tensors["model"] = tensors_of(*model_);
+  content.tensors["optimizer"] = optimizer_->state();
+  content.tensors["objectives"] = objective_tensors();
+  if (ema_) content.tensors["ema"] = ema_->state();
+  content.facts = {{"step", step_},
+                   {"steps", steps_},
+                   {"weights", model_->weights()},
+                   {"best", best_ ? nlohmann::json{{"step", best_->step}, {"metric", best_->metric}} : nlohmann::json()},
+                   {"log", log_->offsets()},
+                   {"threads", threads_},
+                   {"precision", name_of(precision_)},
+                   {"cpu", cpu_kind()},
+                   {"data", fingerprint(data_.train)}};
+  return content;
+}
+
+void Trainer::save() {
+  save_checkpoint(run_, step_, checkpoint_content());
+  prune_checkpoints(run_, recipe_.train.keep, best_ ? std::optional(best_->step) : std::nullopt);
+  last_save_ = Clock::now();
+  last_saved_step_ = step_;
+  const EvaluationScope averaged(*model_, ema_ ? &*ema_ : nullptr);
+  write_run_report(run_, recipe_, embed_setting(), data_.validation);
+}
+
+// The best weights become the model: fitted spaces are solved for, weights of spaces chosen, and the whole is saved.
+void Trainer::finish() {
+  if (best_ && best_->step != step_) {
+    copy_into(tensors_of(*model_), averaged_tensors(open_checkpoint(run_, best_->step).folder), run_.string());
+  } else if (ema_) {
+    ema_->swap();
+  }
+  model_->eval();
+  fit_ridge_spaces(embed_setting(), data_.train);
+  choose_weights(embed_setting(), data_.validation);
+  CheckpointContent content{.recipe_toml = recipe_.toml, .tokenizer_model = tokenizer_.serialized(), .tensors = {}, .facts = {}};
+  content.tensors["model"] = tensors_of(*model_);
+  content.facts = {{"step", best_ ? best_->step : step_}, {"steps", steps_}, {"weights", model_->weights()}};
+  save_model(run_, content);
+  write_run_report(run_, recipe_, embed_setting(), data_.validation);
+}
+
+void Trainer::load(const Sealed& checkpoint) {
+  const auto& facts = checkpoint.facts;
+  if (facts.at("data") != fingerprint(data_.train)) {
+    fail(Exit::data, data_.train.manifest.string(), "the training data is not what this run was started on",
+         "bring the data back, or start a new run");
+  }
+  for (const auto& [fact, now] : {std::pair<std::string, nlohmann::json>{"precision", name_of(precision_)}, {"cpu", cpu_kind()}, {"threads", threads_}}) {
+    if (facts.at(fact) != now) {
+      log_warning(cat("the run was started with ", fact, " ", facts.at(fact).dump(), ", here it is ", now.dump(),
+                      ": it goes on well, but not bit for bit"));
+    }
+  }
+  build();
+  const std::string what = checkpoint.folder.string();
+  const fs::path& folder = checkpoint.folder;
+  copy_into(tensors_of(*model_), load_tensors(folder / "model.safetensors"), what);
+  optimizer_->load_state(load_tensors(folder / "optimizer.safetensors"));
+  if (ema_) ema_->load_state(load_tensors(folder / "ema.safetensors"));
+  copy_into(objective_tensors(), load_tensors(folder / "objectives.safetensors"), what);
+  model_->set_weights(facts.at("weights").get<std::vector<double>>());
+  if (!facts.at("best").is_null()) best_ = Best{facts["best"].at("step").get<std::int64_t>(), facts["best"].at("metric").get<double>()};
+  log_.emplace(run_, facts.at("log").at("metrics").get<std::uintmax_t>(), facts.at("log").at("events").get<std::uintmax_t>());
+  step_ = first_step_ = last_saved_step_ = facts.at("step").get<std::int64_t>();
+}
+
+}  // namespace duet

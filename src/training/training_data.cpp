@@ -1,0 +1,52 @@
+#include <set>
+
+#include "core/error.h"
+#include "core/format.h"
+#include "core/log.h"
+#include "training/trainer.h"
+
+namespace duet {
+namespace {
+
+// Concepts are what keeps equal drawings together; a picture in both parts would make validation a memory test.
+void check_disjoint(const Source& train, const Source& validation) {
+  std::set<std::string> pictures;
+  for (const Pair& pair : train.pairs) pictures.insert(train.path_of(pair).lexically_normal().string());
+  for (const Pair& pair : validation.pairs) {
+    const std::string path = validation.path_of(pair).lexically_normal().string();
+    if (!pictures.contains(path) || train.draw) continue;
+    fail(Exit::data, cat(validation.manifest.string(), ":", pair.line), cat("'", pair.image, "' is a training picture too"),
+         "keep training and validation pictures apart");
+  }
+}
+
+}  // namespace
+
+TrainingData read_training_data(const Recipe& recipe, const std::string& root) {
+  const auto read = [&](SourceOptions options) {
+    if (!root.empty()) options.root = root;
+    return read_source(options);
+  };
+  TrainingData data;
+  data.train = read(recipe.data.train);
+  check_captions(data.train);
+  for (const NamedSource& split : recipe.data.validation) {
+    SourceOptions options = split.options;
+    if (!recipe.data.query_columns.empty()) options.caption_columns = recipe.data.query_columns;
+    data.validation.push_back(read(options));
+    data.validation.back().name = split.name;
+    check_disjoint(data.train, data.validation.back());
+  }
+  if (recipe.data.split > 0) {
+    auto [train, validation] = split_off(data.train, recipe.data.split);
+    data.train = std::move(train);
+    data.validation = {std::move(validation)};
+    data.validation.front().name = "validation";
+    log_info(cat("validation: ", grouped(static_cast<std::int64_t>(data.validation.front().pairs.size())), " of ",
+                 grouped(static_cast<std::int64_t>(data.train.pairs.size() + data.validation.front().pairs.size())),
+                 " pictures split off"));
+  }
+  return data;
+}
+
+}  // namespace duet
