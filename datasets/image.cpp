@@ -53,6 +53,7 @@ std::vector<std::byte> essential_png(std::span<const std::byte> bytes) {
     const std::size_t length = big(at);
     if (length > bytes.size() - at - 12) throw BadImage("truncated PNG");
     const std::string_view name(reinterpret_cast<const char*>(&bytes[at + 4]), 4);
+    if (at == 8 && name != "IHDR") throw BadImage("damaged PNG: no header");
     if (name == "IHDR" || name == "PLTE" || name == "tRNS" || name == "IDAT" || name == "IEND") {
       if (crc32(bytes.subspan(at + 4, length + 4)) != big(at + 8 + length))
         throw BadImage(cat("damaged PNG: wrong checksum of ", name));

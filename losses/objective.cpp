@@ -70,13 +70,29 @@ ObjectiveSpec read_objective(Config& config) {
   return spec;
 }
 
+double weight_at(const ObjectiveSpec& spec, double progress) {
+  if (progress < spec.from || (progress >= spec.until && spec.until < 1)) return 0;
+  return spec.weight_start + (spec.weight_end - spec.weight_start) * progress;
+}
+
+// A step without any loss has no gradient. Weights are linear, so the first moment without one is the start of
+// the run or the end of an objective.
+void check_always_active(const Config& recipe, const std::vector<ObjectiveSpec>& specs) {
+  std::vector<double> moments = {0};
+  for (const auto& spec : specs) {
+    if (spec.until < 1) moments.push_back(spec.until);
+  }
+  for (const double moment : moments) {
+    if (std::any_of(specs.begin(), specs.end(), [&](const auto& spec) { return weight_at(spec, moment) > 0; }))
+      continue;
+    recipe.fail("objective", cat("no objective has a weight at ", moment, " of the run"),
+                "change 'weight', 'from' or 'until' so that one always has");
+  }
+}
+
 }  // namespace
 
-double ObjectiveSpec::weight(const StepInfo& info) const {
-  const double now = info.progress();
-  if (now < from || (now >= until && until < 1)) return 0;
-  return weight_start + (weight_end - weight_start) * now;
-}
+double ObjectiveSpec::weight(const StepInfo& info) const { return weight_at(*this, info.progress()); }
 
 std::vector<ObjectiveSpec> read_objectives(Config& recipe) {
   std::vector<ObjectiveSpec> specs;
@@ -92,6 +108,7 @@ std::vector<ObjectiveSpec> read_objectives(Config& recipe) {
     recipe.fail("", "the recipe has no [[objective]]",
                 cat("add one with kind = one of ", joined(kind_names())));
   }
+  check_always_active(recipe, specs);
   return specs;
 }
 

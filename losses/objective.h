@@ -77,7 +77,8 @@ struct ObjectiveSpec {
   ObjectiveMaker make;
   double weight(const StepInfo& info) const;  // 0 outside from..until
 };
-// Error(usage) with the key's place: no objective at all, unknown kind, a name used twice, a key out of range.
+// Error(usage) with the key's place: no objective at all, unknown kind, a name used twice, a key out of range,
+// a part of the run in which no objective has a weight.
 std::vector<ObjectiveSpec> read_objectives(Config& recipe);
 
 }  // namespace duet

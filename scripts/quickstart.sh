@@ -57,7 +57,7 @@ fetch_pictures() {
   esac
 }
 
-trains_on() { grep -qs '^train *= *"shapes"' "$run/recipe.toml" && echo shapes || echo emoji; }
+trains_on() { if grep -qsE "^train *= *[\"']shapes" "$run/recipe.toml"; then echo shapes; else echo emoji; fi; }
 
 train() {
   local budget=()
@@ -82,8 +82,9 @@ train() {
 }
 
 evaluate() {
-  local splits=() split
+  local splits=(--data unseen=shapes:512:2) split
   if [ "$data" = emoji ]; then
+    splits=()
     for split in val test_style test_novel test_comp; do
       splits+=(--data "data/emoji/$split.tsv")
     done

@@ -31,10 +31,10 @@ PieceSpace& piece_space(const SpaceChoice& choice, Model& model) {
 
 class CaptionTokens : public Objective {
  public:
-  // idf [V]. Pieces that no training caption holds are left out: the softmax would only push them away from
-  // every picture.
+  // idf [V], as Model::prepare_for_corpus set it. Pieces that no training caption holds are left out: the
+  // softmax would only push them away from every picture.
   CaptionTokens(Options options, const torch::Tensor& idf) : options_(std::move(options)) {
-    known_ = register_buffer("known", at::nonzero(idf).flatten());
+    known_ = register_buffer("known", at::nonzero(idf > 0).flatten());
   }
 
   Needs needs() const override { return {.views = {options_.view}, .texts = true}; }
@@ -63,11 +63,7 @@ ObjectiveMaker read_caption_tokens(Config& config) {
   o.view = config.text("view", o.view);
   o.label_smoothing = config.number("label_smoothing", o.label_smoothing, {0, 0.5});
   return [o](const Setting& setting) {
-    PieceSpace& space = piece_space(o.space, *setting.model);
-    TORCH_CHECK(setting.statistics, "caption_tokens needs statistics of the captions");
-    const auto idf = setting.statistics->idf();
-    space.set_idf(idf);
-    return std::make_shared<CaptionTokens>(o, idf);
+    return std::make_shared<CaptionTokens>(o, piece_space(o.space, *setting.model).idf());
   };
 }
 

@@ -24,7 +24,10 @@ class SameConcept : public Objective {
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto pictures = batch.image_embedding(options_.space.name, options_.view);        // [copies*B, D]
     const auto labels = ids_of(batch.batch(), pictures.size(0) / batch.size()).concept_id;  // [copies*B]
-    return {supervised_contrast(pictures, labels, options_.temperature), {}};
+    const auto alike =
+        (labels.unsqueeze(1) == labels.unsqueeze(0)).sum(1);  // [copies*B], the row itself among them
+    return {supervised_contrast(pictures, labels, options_.temperature),
+            {{"with_partner", (alike > 1).to(torch::kFloat).mean()}}};
   }
 
  private:

@@ -56,8 +56,10 @@ Ticks ticks_between(double low, double high, double about) {
     }
   }
   const double first = std::ceil(low / ticks.step - 1e-9);
-  for (double i = first; i * ticks.step <= high + ticks.step * 1e-9; ++i)
+  // + 0.0: ceil gives -0, which would print its sign.
+  for (double i = first + 0.0; i * ticks.step <= high + ticks.step * 1e-9; ++i) {
     ticks.values.push_back(i * ticks.step);
+  }
   return ticks;
 }
 
@@ -256,7 +258,7 @@ std::string chart_svg(const Chart& chart) {
                      "' fill-opacity='.6'>no values yet</text></svg>");
   }
   double top = 44;
-  if (chart.series.size() > 1) top = draw_legend(out, chart, runs, 44) - 6;
+  if (chart.series.size() > 1) top = draw_legend(out, chart, runs, 44);
   if (wide.low == wide.high) wide.low -= 1, wide.high += 1;
   tall.settle();
   Ticks up = ticks_between(tall.low, tall.high, 5);

@@ -44,7 +44,7 @@ figure{margin:0}
 .tick{color:var(--good);font-weight:700}
 .contact article{border-top:1px solid var(--line);padding:14px 0 10px}
 .contact h3{font-size:15px;font-weight:600;margin:0 0 8px;overflow-wrap:anywhere}
-.strip{display:grid;gap:10px;grid-template-columns:repeat(auto-fill,minmax(92px,1fr))}
+.strip{display:grid;gap:10px;grid-template-columns:repeat(auto-fill,minmax(min(118px,28%),1fr))}
 .strip img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:var(--tile);border-radius:10px;
   border:1px solid var(--line);padding:6px;overflow:hidden;font-size:11px;line-height:1.3;color:#555;overflow-wrap:anywhere}
 .strip a{display:block;border-radius:10px}

@@ -24,7 +24,7 @@ TEST(MapNorm, EveryKindCentresAndScales) {
   const auto layer = make_norm("layer", 32)->forward(x);
   EXPECT_LT(layer.mean(1).abs().max().item<double>(), 1e-5);
   const auto group = make_norm("group", 32)->forward(x);
-  EXPECT_LT(group.view({4, 2, -1}).mean(2).abs().max().item<double>(), 1e-5);
+  EXPECT_LT(group.reshape({4, 2, -1}).mean(2).abs().max().item<double>(), 1e-5);
   for (const auto& y : {batch, layer, group}) EXPECT_NEAR(y.pow(2).mean().item<double>(), 1, 1e-3);
 }
 

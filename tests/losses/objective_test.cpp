@@ -194,6 +194,18 @@ TEST(ReadObjectives, DefaultsAndSchedules) {
   EXPECT_EQ(specs[1].weight({75, 100}), 0);
 }
 
+TEST(ReadObjectives, SomeObjectiveIsAlwaysActive) {
+  const auto two = [](const std::string& first, const std::string& second) {
+    return read_message("[[objective]]\nkind = \"info_nce\"\n" + first +
+                        "[[objective]]\nkind = \"same_concept\"\n" + second);
+  };
+  EXPECT_EQ(two("until = 0.5\n", "from = 0.5\n"), "no error");
+  EXPECT_EQ(two("weight = [1, 0]\n", "weight = [0, 1]\n"), "no error");
+  EXPECT_THAT(two("until = 0.4\n", "from = 0.5\n"), HasSubstr("no objective has a weight at 0.4 of the run"));
+  EXPECT_THAT(two("from = 0.1\n", "from = 0.2\n"), HasSubstr("no objective has a weight at 0 of the run"));
+  EXPECT_THAT(two("weight = [0, 1]\n", "weight = 0\n"), HasSubstr("no objective has a weight at 0 of the run"));
+}
+
 TEST(ReadObjectives, AWeightMayBeANumber) {
   EXPECT_EQ(read("[[objective]]\nkind = \"sigmoid\"\nweight = 0.3\n")[0].weight({50, 100}), 0.3);
 }

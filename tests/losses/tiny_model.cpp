@@ -79,7 +79,10 @@ std::shared_ptr<Model> tiny_model(const TinyOptions& options) {
       "spaces.toml");
   spec.spaces = read_spaces(recipe);
   spec.image_size = 8;
-  return std::make_shared<Model>(spec, kVocabulary, 1);
+  auto model = std::make_shared<Model>(spec, kVocabulary, 1);
+  const auto statistics = tiny_statistics();
+  model->prepare_for_corpus(statistics.counts > 0, statistics.idf());
+  return model;
 }
 
 Batch tiny_batch(std::int64_t rows, std::uint64_t seed, std::int64_t copies) {
