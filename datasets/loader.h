@@ -18,7 +18,7 @@
 namespace duet {
 
 struct LoaderOptions {
-  int workers = 0;                       // 0: the batch is made by the caller's thread
+  int workers = 2;                       // 0: the batch is made by the caller's thread
   int prefetch = 4;                      // batches made ahead
   std::string cache = "memory";          // memory | disk | none: pixels at `cache_size`, decoded once
   std::filesystem::path cache_folder{};  // for disk; empty: $XDG_CACHE_HOME/duet or ~/.cache/duet

@@ -152,6 +152,9 @@ std::unique_ptr<faiss::Index> build_lists(const Factory& factory, const float* r
   if (auto* lists = dynamic_cast<faiss::IndexIVF*>(index.get())) {
     lists->cp.max_points_per_centroid = static_cast<int>(kMostRowsPerCentroid);
   }
+  if (auto* parts = dynamic_cast<faiss::IndexIVFPQ*>(index.get())) {
+    parts->do_polysemous_training = false;  // minutes of annealing for a filter that no search here uses
+  }
   index->train(count, rows);
   index->add(count, rows);
   return index;

@@ -17,7 +17,7 @@ fs::path common_folder(const fs::path& a, const fs::path& b) {
 
 // Without a trailing slash, "." or "..".
 fs::path plain(const fs::path& path) {
-  const fs::path normal = fs::absolute(path).lexically_normal();
+  const fs::path normal = (fs::current_path() / path).lexically_normal();
   return normal.has_filename() ? normal : normal.parent_path();
 }
 

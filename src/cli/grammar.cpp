@@ -11,7 +11,7 @@ namespace duet {
 
 namespace {
 
-std::string not_empty(const std::string& text) { return text.empty() ? "an empty value" : ""; }
+std::string not_empty(const std::string& text) { return text.empty() ? "must not be empty" : ""; }
 
 template <class Integer>
 std::string in_range(const std::string& text, Integer low, Integer high) {
@@ -25,7 +25,7 @@ std::string in_range(const std::string& text, Integer low, Integer high) {
 
 std::string one_of(const std::string& text, const std::vector<std::string>& choices) {
   if (std::find(choices.begin(), choices.end(), text) != choices.end()) return {};
-  return cat("'", text, "' is none of ", joined(choices), did_you_mean(text, choices));
+  return cat("'", text, "' is none of ", joined(choices));
 }
 
 void add_common(CLI::App& app, Grammar& grammar) {
@@ -122,12 +122,14 @@ CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<std::
 
 void add_switch(CLI::App& app, const std::string& names, bool& value, const std::string& meaning) {
   app.add_flag_callback(
-      names, [&value] { value = true; }, meaning);
+         names, [&value] { value = true; }, meaning)
+      ->disable_flag_override();
 }
 
 void add_switch_off(CLI::App& app, const std::string& names, bool& value, const std::string& meaning) {
   app.add_flag_callback(
-      names, [&value] { value = false; }, meaning);
+         names, [&value] { value = false; }, meaning)
+      ->disable_flag_override();
 }
 
 void add_root(CLI::App& app, std::string& root) {
@@ -176,7 +178,7 @@ void require_one_of(const CLI::App& app, const std::vector<CLI::Option*>& option
   }
   if (given.size() == 1) return;
   const std::string where = command_line_of(app), remedy = cat("give exactly one of ", joined(names));
-  if (given.empty()) fail(Exit::usage, where, "says not what to work on", remedy);
+  if (given.empty()) fail(Exit::usage, where, "there is nothing to work on", remedy);
   fail(Exit::usage, where, cat(joined(given, " and "), " exclude each other"), remedy);
 }
 

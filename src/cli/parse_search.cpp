@@ -67,7 +67,7 @@ void add_search(Grammar& grammar) {
     require_one_of(app, {query, image});
     options->query = joined(options->words, " ");
     if (query->count() > 0 && is_blank(options->query)) {
-      fail(Exit::usage, "duet search", "the query is empty", "duet search \"a red heart\"");
+      fail(Exit::usage, "duet search", "the query is empty", "say, duet search \"a red heart\"");
     }
     grammar.command = static_cast<const SearchOptions&>(*options);
   });

@@ -14,7 +14,7 @@ namespace duet {
 
 namespace {
 
-constexpr double kWidth = 640, kHeight = 320, kRight = 16, kBottom = 44, kCharacter = 6.7;
+constexpr double kWidth = 540, kHeight = 300, kRight = 16, kBottom = 44, kCharacter = 6.7;
 constexpr std::size_t kBuckets = 160, kDots = 40, kTooltips = 80;
 // Used when no style sheet sets --s1 to --s8 (page.cpp sets them for dark pages).
 constexpr std::array kColors = {"#2f6fde", "#d9660d", "#1a8f5a", "#8a4fd3",

@@ -1,5 +1,6 @@
 #include "training/finish.h"
 
+#include <algorithm>
 #include <set>
 
 #include "core/format.h"
@@ -9,11 +10,30 @@
 namespace duet {
 namespace {
 
-double mean_reciprocal_rank(const EmbedSetting& setting, const std::vector<Source>& splits) {
+// A validation split whose pictures went through the tower once; spaces and weights are applied again and again.
+struct Embedded {
+  RetrievalTask task;
+  torch::Tensor pooled;  // [pictures, width]
+};
+
+Embedded embed_split(const EmbedSetting& setting, const Source& split) {
+  EmbeddedImages images = embed_images(setting, split, true);
+  std::set<std::int64_t> bad;
+  for (const auto& [row, why] : images.bad) bad.insert(row);
+  std::vector<std::int64_t> good;
+  for (std::int64_t row = 0; row < static_cast<std::int64_t>(split.pairs.size()); ++row) {
+    if (!bad.contains(row)) good.push_back(row);
+  }
+  return {make_task(split.subset(good, split.name)), images.pooled.index_select(0, torch::tensor(good)).to(setting.device)};
+}
+
+double mean_reciprocal_rank(const EmbedSetting& setting, const std::vector<Embedded>& splits) {
+  torch::NoGradGuard no_grad;
   double sum = 0;
-  std::int64_t queries = 0;
-  for (const Source& split : splits) {
-    for (const std::int64_t rank : evaluate_retrieval(setting, split).text_to_image.ranks) {
+  std::size_t queries = 0;
+  for (const Embedded& split : splits) {
+    const torch::Tensor images = setting.model->retrieval_of_image_features(split.pooled).to(torch::kCPU);
+    for (const std::int64_t rank : score_task(split.task, embed_texts(setting, split.task.queries), images).text_to_image.ranks) {
       sum += 1.0 / static_cast<double>(rank);
       ++queries;
     }
@@ -56,9 +76,12 @@ void fit_ridge_spaces(const EmbedSetting& setting, const Source& train) {
 }
 
 void choose_weights(const EmbedSetting& setting, const std::vector<Source>& validation) {
-  if (validation.empty()) return;
   Model& model = *setting.model;
   const std::vector<SpaceSpec>& spaces = model.spec().spaces;
+  const auto is_auto = [](const SpaceSpec& space) { return space.auto_weight; };
+  if (validation.empty() || std::none_of(spaces.begin(), spaces.end(), is_auto)) return;
+  std::vector<Embedded> splits;
+  for (const Source& split : validation) splits.push_back(embed_split(setting, split));
   std::vector<double> weights = model.weights();
   for (std::size_t i = 0; i < spaces.size(); ++i) {
     if (!spaces[i].auto_weight) continue;
@@ -66,7 +89,7 @@ void choose_weights(const EmbedSetting& setting, const std::vector<Source>& vali
     for (const double weight : {0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0}) {
       weights[i] = weight;
       model.set_weights(weights);
-      const double score = mean_reciprocal_rank(setting, validation);
+      const double score = mean_reciprocal_rank(setting, splits);
       if (score > best) best = score, best_weight = weight;
     }
     weights[i] = best_weight;

@@ -2,6 +2,8 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "core/checksum.h"
 #include "core/error.h"
 #include "core/format.h"
@@ -81,6 +83,22 @@ void Trainer::set_recipe(const Recipe& recipe) {
   build();
 }
 
+// What an objective needs and the recipe lacks is refused before the first step.
+void Trainer::check_needs(const ObjectiveSpec& spec, const Needs& needs) const {
+  const std::string where = cat("[[objective]] ", spec.name);
+  std::vector<std::string> views;
+  for (const ViewSpec& view : recipe_.views) views.push_back(view.name);
+  for (const std::string& view : needs.views) {
+    if (std::find(views.begin(), views.end(), view) != views.end()) continue;
+    fail(Exit::usage, where, cat("asks for the view '", view, "'", did_you_mean(view, views)),
+         cat("add a [views.", view, "] table; there are ", joined(views)));
+  }
+  if (needs.texts && !model_->text) fail(Exit::usage, where, "needs captions", "add a [text] table");
+  if (!needs.pooled_only && recipe_.train.micro_batch > 0) {
+    fail(Exit::usage, where, "looks at single tokens, which a micro batch does not keep", "leave train.micro_batch out");
+  }
+}
+
 // Initial state, as a function of the recipe.
 void Trainer::build() {
   model_ = std::make_shared<Model>(recipe_.model, tokenizer_.vocabulary(), recipe_.seed);
@@ -94,6 +112,7 @@ void Trainer::build() {
                                      .steps = steps_,
                                      .init = Init(recipe_.seed) / "objective" / spec.name}));
     objectives_.back()->to(device_);
+    check_needs(spec, objectives_.back()->needs());
   }
   NamedTensors parameters;
   for (const auto& item : model_->named_parameters()) parameters.emplace_back(item.key(), item.value());
@@ -126,6 +145,7 @@ Rehearsal Trainer::rehearse() {
   loader_ = make_loader(0, kWarmUp + kMeasured);
   model_->train();
   Rehearsal rehearsal;
+  const Clock::time_point begin = Clock::now();
   Clock::time_point start;
   for (std::int64_t i = 0; i < kWarmUp + kMeasured; ++i) {
     if (i == kWarmUp) start = Clock::now();
@@ -136,6 +156,7 @@ Rehearsal Trainer::rehearse() {
   start = Clock::now();
   evaluate_validation();
   rehearsal.seconds_per_evaluation = seconds_since(start);
+  rehearsal.seconds = seconds_since(begin);
   loader_.reset();
   build();
   return rehearsal;
@@ -144,7 +165,7 @@ Rehearsal Trainer::rehearse() {
 // One step: a batch is encoded, every objective adds its loss, gradients are clipped and stepped, averages follow.
 void Trainer::train_step() {
   const StepInfo info{.step = step_, .steps = steps_};
-  EncodedBatch batch(*model_, loader_->next().to(device_),
+  EncodedBatch batch(*model_, loader_->next(),
                      {.device = device_,
                       .precision = precision_,
                       .micro_batch = recipe_.train.micro_batch,
@@ -177,7 +198,7 @@ void Trainer::fail_non_finite() const {
   const std::vector<std::int64_t> saved = checkpoint_steps(run_);
   fail(Exit::failed, run_.string(), cat("the loss is ", loss_, " at step ", step_, ": training has diverged"),
        cat(saved.empty() ? std::string("no checkpoint was saved yet") : cat("the last good checkpoint is step-", saved.back()),
-           "; lower train.lr, raise train.optimizer warm-up or set train.clip"));
+           "; lower train.lr, or raise train.warmup"));
 }
 
 Outcome Trainer::run() {

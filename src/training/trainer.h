@@ -34,7 +34,7 @@ struct Best {
 };
 
 struct Rehearsal {
-  double seconds_per_step = 0, seconds_per_evaluation = 0;
+  double seconds_per_step = 0, seconds_per_evaluation = 0, seconds = 0;   // the last: of the rehearsal itself
 };
 
 std::uint64_t peak_memory();  // bytes of this process so far
@@ -63,6 +63,7 @@ class Trainer {
   void evaluate();
   void save();
   void finish();
+  void check_needs(const ObjectiveSpec& spec, const Needs& needs) const;
   [[noreturn]] void fail_non_finite() const;
   bool evaluation_due() const;
   double validation_metric(const std::vector<RetrievalResult>& results) const;

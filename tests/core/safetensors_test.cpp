@@ -175,8 +175,8 @@ TEST(Safetensors, RefusesAbuse) {
       {R"({"__metadata__":{"a":1}})", "'a' in '__metadata__' is no string"},
       {R"({"__metadata__":"x"})", "'__metadata__' is no object"},
       {R"({"__metadata__":{"a":{"b":"c"}}})", "nested too deep"},
-      {"{\"a\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}", "nested too deep"},
-      {"{" + std::string(50'000, '{') + "}", "is no JSON"},
+      {cat("{\"a\":", std::string(100'000, '['), std::string(100'000, ']'), "}"), "nested too deep"},
+      {cat(std::string(50'001, '{'), "}"), "is no JSON"},
   };
   for (const auto& [header, expected] : cases) {
     const std::string text = complaint(file_of(header, data));

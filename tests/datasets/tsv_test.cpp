@@ -167,7 +167,7 @@ TEST_F(Tsv, ChangedBytesNeverCrash) {
       "filepath,caption_1,caption_2,concept\n\"a, b.png\",\"she said \"\"hi\"\"\",猫,k\nc.png,x,y,l\n";
   Random random(11);
   int read_well = 0;
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 400; ++i) {
     std::string mutated = manifest;
     constexpr std::string_view kBytes("\",;\t\n\r\0\xFFxy", 10);
     for (std::uint64_t changes = 1 + random.below(4); changes-- > 0;)
@@ -179,7 +179,7 @@ TEST_F(Tsv, ChangedBytesNeverCrash) {
       EXPECT_THAT(error.what(), HasSubstr("photos.csv"));
     }
   }
-  EXPECT_GT(read_well, 20);
+  EXPECT_GT(read_well, 5);
 }
 
 TEST_F(Tsv, WrongNumberOfFields) {

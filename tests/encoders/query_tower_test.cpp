@@ -20,7 +20,9 @@ const Tokenizer& tokenizer() {
       for (const std::string thing : {"heart", "apple", "circle", "flag of Zürich", "smiling face"})
         captions.push_back(colour + " " + thing);
     }
-    return Tokenizer::train(captions, {.vocabulary = 300});
+    TokenizerOptions options;
+    options.vocabulary = 300;
+    return Tokenizer::train(captions, options);
   }();
   return trained;
 }
@@ -149,7 +151,7 @@ TEST_F(QueryTowerErrors, MissingTensorIsNamed) {
 }
 
 TEST_F(QueryTowerErrors, FactsMustFit) {
-  for (const std::string facts :
+  for (const std::string& facts :
        {std::string("{}"), std::string("not json"), std::string("{\"weights\": [1], \"vocabulary\": 5}"),
         "{\"weights\": [1, 1], \"vocabulary\": " + std::to_string(tokenizer().vocabulary()) + "}"}) {
     write_file(folder_ / "model.json", facts);

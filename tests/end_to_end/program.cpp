@@ -69,7 +69,7 @@ fs::path make_pictures(const fs::path& folder, int count) {
 
 fs::path make_recipe(const fs::path& folder, const fs::path& manifest, int steps) {
   write_file(folder / "recipe.toml", cat("[data]\ntrain = \"", manifest.string(), "\"\nsplit = 0.2\nworkers = 1\n"
-                                         "[tokenizer]\nvocabulary = 120\n"
+                                         "[tokenizer]\nvocabulary = 300\n"
                                          "[image]\nkind = \"convnet\"\nsize = 24\nwidths = [8, 16]\n"
                                          "[text]\nkind = \"bag_of_tokens\"\ncontext = 16\n"
                                          "[[space]]\nname = \"joint\"\ndimension = 16\n"

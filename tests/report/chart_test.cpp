@@ -30,11 +30,11 @@ void expect_inside(const std::string& svg) {
   const std::regex x("(?:cx|x1|x2|x)='(-?[0-9.]+)'"), y("(?:cy|y1|y2|y)='(-?[0-9.]+)'");
   for (auto m = std::sregex_iterator(svg.begin(), svg.end(), x); m != std::sregex_iterator(); ++m) {
     EXPECT_GE(std::stod((*m)[1]), 0);
-    EXPECT_LE(std::stod((*m)[1]), 640);
+    EXPECT_LE(std::stod((*m)[1]), 540);
   }
   for (auto m = std::sregex_iterator(svg.begin(), svg.end(), y); m != std::sregex_iterator(); ++m) {
     EXPECT_GE(std::stod((*m)[1]), 0);
-    EXPECT_LE(std::stod((*m)[1]), 320);
+    EXPECT_LE(std::stod((*m)[1]), 300);
   }
 }
 

@@ -132,7 +132,7 @@ TEST(EventFile, RecordIsWhatTensorBoardWrites) {
     file.scalar("a", 7, 0.5, 1.0);
     EXPECT_EQ(file.size(), std::filesystem::file_size(path));
   }
-  // Made with TensorFlow's own encoder: length, masked CRC, Event{wall_time: 1, step: 7, summary{value{tag:
+  // Made with TensorBoard's RecordWriter: length, masked CRC, Event{wall_time: 1, step: 7, summary{value{tag:
   // "a", simple_value: 0.5}}}, masked CRC.
   const std::string expected(
       "\x17\0\0\0\0\0\0\0"

@@ -18,7 +18,7 @@ seed = 3
 train = "shapes"
 shapes_count = 64
 [tokenizer]
-vocabulary = 120
+vocabulary = 300
 [image]
 kind = "convnet"
 size = 24
@@ -116,7 +116,7 @@ TEST(Trainer, NumberOfWorkersChangesNothing) {
 TEST(Trainer, LearnsEightPairsByHeart) {
   TemporaryFolder folder;
   Run run(recipe_with({"data.shapes_count=8", "train.batch=8", "train.steps=150", "train.lr=5e-3", "views.main.crop=[1.0, 1.0]",
-                       "views.main.rotation=0", "tokenizer.vocabulary=60", "train.evaluations=1"}),
+                       "views.main.rotation=0", "tokenizer.vocabulary=280", "train.evaluations=1"}),
           folder / "run");
   ASSERT_EQ(run.trainer->run(), Outcome::finished);
   const SavedModel saved = load_saved_model(folder / "run", "best", "cpu");

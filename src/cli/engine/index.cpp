@@ -39,6 +39,7 @@ int run_index(const IndexOptions& options) {
   const fs::path out = options.out.empty() ? fs::path(options.run) / "index" : fs::path(options.out);
   fs::create_directories(out);
   const fs::path model_folder = temporary_beside(out / "model");
+  fs::create_directories(model_folder);
   save_bundle_model(*saved.model, saved.texts(), saved.recipe, model_folder);
   content.rows = {vectors.data_ptr<float>(), static_cast<std::size_t>(vectors.numel())};
   content.dimension = vectors.size(1);

@@ -47,16 +47,20 @@ Tokenizer make_tokenizer(const Recipe& recipe, const Source& train) {
   return Tokenizer::train(captions_of(train), recipe.tokenizer);
 }
 
-// Minutes become steps once; from then on the run is a function of the recipe and the step.
-Recipe with_steps(Config config, Recipe recipe, Trainer& trainer) {
+// Minutes become steps once; from then on the run is a function of the recipe and the step. Evaluations get at most a tenth
+// of the time.
+Recipe with_steps(Config config, const Recipe& recipe, Trainer& trainer) {
   if (recipe.train.steps > 0 || recipe.train.minutes == 0) return recipe;
   const Rehearsal rehearsal = trainer.rehearse();
-  const double training = 60 * recipe.train.minutes - static_cast<double>(recipe.train.evaluations) * rehearsal.seconds_per_evaluation -
-                          15 * rehearsal.seconds_per_step;
+  const double seconds = 60 * recipe.train.minutes;
+  const auto affordable = static_cast<std::int64_t>(0.1 * seconds / std::max(rehearsal.seconds_per_evaluation, 1e-3));
+  const std::int64_t evaluations = std::clamp<std::int64_t>(affordable, 1, recipe.train.evaluations);
+  const double training = seconds - static_cast<double>(evaluations) * rehearsal.seconds_per_evaluation - rehearsal.seconds;
   const auto steps = std::max<std::int64_t>(10, std::llround(training / rehearsal.seconds_per_step));
   log_info(cat(recipe.train.minutes, " minutes are ", grouped(steps), " steps of ", recipe.train.batch, " pairs at ",
                grouped(std::llround(static_cast<double>(recipe.train.batch) / rehearsal.seconds_per_step)), " pairs/s"));
   config.set(cat("train.steps=", steps));
+  config.set(cat("train.evaluations=", evaluations));
   return read_recipe(config);
 }
 
