@@ -13,15 +13,7 @@ endif()
 
 function(_duet_common target)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LINKS" ${ARGN})
-  foreach(_source ${ARG_SOURCES})  # TEMPORARY
-    if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${_source}")
-      target_sources(${target} PRIVATE ${_source})
-    else()
-      message(STATUS "missing ${_source}")
-    endif()
-  endforeach()
-  file(WRITE "${CMAKE_BINARY_DIR}/pch/${target}.cpp" "")
-  target_sources(${target} PRIVATE "${CMAKE_BINARY_DIR}/pch/${target}.cpp")
+  target_sources(${target} PRIVATE ${ARG_SOURCES})
   if(ARG_TORCH)  # LibTorch stands first on every link line, see CMakeLists.txt
     target_link_libraries(${target} PUBLIC LibTorch::LibTorch)
     target_precompile_headers(${target} REUSE_FROM duet_pch)

@@ -27,7 +27,8 @@ class ImageEncoder : public torch::nn::Module {
   virtual bool has_patches() const = 0;  // tokens may be gathered or replaced before encode
   virtual std::int64_t patch_size() const { return 0; }
 
-  torch::Tensor forward(const torch::Tensor& images) { return pool(encode(embed(images))); }
+  // pool(encode(embed(images))); a tower that needs fewer tokens for its pooled feature alone computes fewer.
+  virtual torch::Tensor forward(const torch::Tensor& images) { return pool(encode(embed(images))); }
 };
 
 using ImageEncoderMaker = std::function<std::shared_ptr<ImageEncoder>(const Init&)>;

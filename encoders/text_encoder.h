@@ -35,7 +35,9 @@ class TextEncoder : public torch::nn::Module {
   virtual void set_seen(const torch::Tensor& seen);
   virtual void set_idf(const torch::Tensor&) {}
 
-  torch::Tensor forward(const torch::Tensor& ids, const torch::Tensor& valid) {
+  // The three calls with the tower's own direction; one that needs fewer tokens for its pooled feature alone
+  // computes fewer.
+  virtual torch::Tensor forward(const torch::Tensor& ids, const torch::Tensor& valid) {
     return pool(encode(embed(ids), valid, causal_by_default()), valid);
   }
 };

@@ -18,7 +18,7 @@ struct BundleOptions {
   // Flat, IVFn,{Flat,SQ8,PQm} or HNSWm[,SQ8]. Empty: Flat below 200,000 rows, HNSW32 below 2,000,000, else
   // IVFn,SQ8.
   std::string factory;
-  bool reproducible = true;  // HNSW on one thread: two threads build a different graph each time
+  bool reproducible = true;  // one thread builds: two link a different graph each time
 };
 
 struct BundleContent {

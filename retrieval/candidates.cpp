@@ -29,7 +29,7 @@ constexpr auto kMetric = faiss::METRIC_INNER_PRODUCT;
 constexpr std::int64_t kRowsPerCentroid = 39;      // what FAISS's k-means asks for
 constexpr std::int64_t kMostRowsPerCentroid = 64;  // more do not help and take minutes
 constexpr std::int64_t kPqCentroids = 256;         // a part of a PQ code is a byte
-constexpr int kBuildWidth = 80, kSearchWidth = 128;
+constexpr int kBuildWidth = 40, kSearchWidth = 128;
 
 [[noreturn]] void refuse_factory(std::string_view text, std::string_view what) {
   fail(Exit::usage, cat("index factory '", text, "'"), what,
@@ -253,7 +253,7 @@ void write_candidates(const fs::path& file, const Factory& factory, std::span<co
                       std::int64_t dimension, bool reproducible) {
   const bool graph = factory.kind == Factory::Kind::hnsw;
   const std::int64_t count = static_cast<std::int64_t>(rows.size()) / dimension;
-  const Threads threads(graph && reproducible ? 1 : omp_get_max_threads());
+  const Threads threads(reproducible ? 1 : omp_get_max_threads());
   try {
     const auto index = graph ? build_graph(factory, rows.data(), count, dimension)
                              : build_lists(factory, rows.data(), count, dimension);
@@ -287,6 +287,7 @@ Candidates::Candidates(Candidates&&) noexcept = default;
 std::vector<std::int64_t> Candidates::propose(std::span<const float> query, std::int64_t count) const {
   std::vector<std::int64_t> rows(static_cast<std::size_t>(count), -1);
   std::vector<float> scores(static_cast<std::size_t>(count));
+  const Threads threads(1);  // waking a second one for a single query costs more than the search
   index_->faiss->search(1, query.data(), count, scores.data(), rows.data());
   std::erase(rows, -1);  // FAISS fills up with -1
   return rows;

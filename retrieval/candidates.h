@@ -28,7 +28,8 @@ Factory parse_factory(std::string_view text, std::int64_t count, std::int64_t di
 std::string factory_for(std::int64_t count);
 
 // Builds and writes the file of any factory but Flat. The graph of HNSW refers to the rows instead of holding a
-// second copy. One thread when `reproducible`: two threads link another graph every time.
+// second copy. One thread when `reproducible`: two link another graph every time, and k-means sums in another
+// order.
 void write_candidates(const std::filesystem::path& file, const Factory& factory, std::span<const float> rows,
                       std::int64_t dimension, bool reproducible);
 

@@ -108,15 +108,20 @@ class Vit : public ImageEncoder {
   }
 
   torch::Tensor encode(const torch::Tensor& tokens) override {
-    auto x = AtenOps(dropout(), 0).dropped(tokens);
-    if (pre_norm_) x = pre_norm_->forward(x);
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      const double depth =
-          blocks_.size() > 1 ? static_cast<double>(i) / static_cast<double>(blocks_.size() - 1) : 1;
-      const AtenOps ops(dropout(), is_training() ? options_.drop_path * depth : 0);
-      x = run_block(ops, blocks_[i], options_.heads, x, torch::Tensor());
-    }
+    auto x = start(tokens);
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      x = run_block(ops(i), blocks_[i], options_.heads, x, torch::Tensor());
     return norm_->forward(x);
+  }
+
+  // With class token pooling the last block computes that token alone.
+  torch::Tensor forward(const torch::Tensor& images) override {
+    if (options_.pool != "cls") return ImageEncoder::forward(images);
+    auto x = start(embed(images));
+    const std::size_t last = blocks_.size() - 1;
+    for (std::size_t i = 0; i < last; ++i)
+      x = run_block(ops(i), blocks_[i], options_.heads, x, torch::Tensor());
+    return norm_->forward(run_last_block(ops(last), blocks_[last], options_.heads, x, {}, {})).squeeze(1);
   }
 
   torch::Tensor pool(const torch::Tensor& tokens) override {
@@ -130,6 +135,17 @@ class Vit : public ImageEncoder {
 
  private:
   double dropout() const { return is_training() ? options_.dropout : 0; }
+
+  AtenOps ops(std::size_t block) const {
+    const double depth =
+        blocks_.size() > 1 ? static_cast<double>(block) / static_cast<double>(blocks_.size() - 1) : 1;
+    return AtenOps(dropout(), is_training() ? options_.drop_path * depth : 0);
+  }
+
+  torch::Tensor start(const torch::Tensor& tokens) const {
+    const auto x = AtenOps(dropout(), 0).dropped(tokens);
+    return pre_norm_ ? pre_norm_->forward(x) : x;
+  }
 
   torch::Tensor positions(std::int64_t height,
                           std::int64_t width) const {  // of the patches, [height * width, D]

@@ -39,6 +39,15 @@ torch::Tensor AtenOps::attention(const Tensor& qkv, std::int64_t heads, const Ma
   return seen.transpose(1, 2).reshape({batch, length, width});
 }
 
+torch::Tensor AtenOps::attention_at(const Tensor& qkv, std::int64_t heads, const Tensor& position,
+                                    const Mask& mask) const {
+  const std::int64_t batch = qkv.size(0), length = qkv.size(1), width = qkv.size(2) / 3;
+  const auto query =
+      token_at(qkv.narrow(2, 0, width), position).view({batch, 1, heads, width / heads}).transpose(1, 2);
+  const auto parts = qkv.view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
+  return attend(query, parts[1], parts[2], mask, dropout_).transpose(1, 2).reshape({batch, 1, width});
+}
+
 torch::Tensor AtenOps::pool(const Tensor& tokens, const Valid& valid, Pooling pooling) const {
   if (pooling == Pooling::cls) return tokens.select(1, 0);
   if (pooling == Pooling::mean) {
@@ -48,15 +57,29 @@ torch::Tensor AtenOps::pool(const Tensor& tokens, const Valid& valid, Pooling po
     return at::bmm(mean.unsqueeze(1), tokens).squeeze(1);
   }
   if (!valid.defined()) return tokens.select(1, tokens.size(1) - 1);
-  const auto last =
-      (valid.to(torch::kLong) * at::arange(valid.size(1), valid.options().dtype(torch::kLong))).amax(1);
-  return tokens.gather(1, last.view({-1, 1, 1}).expand({-1, 1, tokens.size(2)})).squeeze(1);
+  return token_at(tokens, last_valid(valid)).squeeze(1);
 }
 
 torch::Tensor AtenOps::piece_sum(const Table& table, const Table& idf, const Ids& ids,
                                  const Valid& valid) const {
   const auto weight = idf.index_select(0, ids.reshape(-1)).view_as(ids) * valid.to(idf.scalar_type());
   return at::bmm(weight.unsqueeze(1), at::embedding(table, ids)).squeeze(1);
+}
+
+torch::Tensor token_at(const torch::Tensor& x, const torch::Tensor& position) {
+  if (!position.defined()) return x.narrow(1, 0, 1);
+  return x.gather(1, position.view({-1, 1, 1}).expand({-1, 1, x.size(2)}));
+}
+
+torch::Tensor last_valid(const torch::Tensor& valid) {
+  return (valid.to(torch::kLong) * at::arange(valid.size(1), valid.options().dtype(torch::kLong))).amax(1);
+}
+
+torch::Tensor run_last_block(const AtenOps& ops, const Block<AtenOps>& block, std::int64_t heads,
+                             const torch::Tensor& x, const torch::Tensor& position, const torch::Tensor& keys) {
+  const auto qkv = ops.linear(ops.layer_norm(x, block.attention_norm), block.qkv);
+  const auto attended = ops.attention_at(qkv, heads, position, keys);
+  return run_mlp(ops, block, ops.residual(token_at(x, position), ops.linear(attended, block.out)));
 }
 
 AtenWeights AtenWeights::operator/(std::string_view name) const {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "encoders/blocks.h"
+#include "encoders/text/block.h"
 #include "encoders/text/ops.h"
 
 namespace duet {
@@ -37,6 +38,7 @@ class AtenOps {
   Tensor gelu(const Tensor& x) const { return at::gelu(x); }
   Mask mask(const Valid& valid, bool causal) const;
   Tensor attention(const Tensor& qkv, std::int64_t heads, const Mask& mask) const;
+  Tensor attention_at(const Tensor& qkv, std::int64_t heads, const Tensor& position, const Mask& mask) const;
   Tensor pool(const Tensor& tokens, const Valid& valid, Pooling pooling) const;
   Tensor piece_sum(const Table& table, const Table& idf, const Ids& ids, const Valid& valid) const;
   Tensor normalize(const Tensor& x) const { return unit(x); }
@@ -45,6 +47,15 @@ class AtenOps {
   double dropout_ = 0, drop_path_ = 0;
 };
 static_assert(TextOps<AtenOps>);
+
+// One token of each row: x [B, L, D], position [B] int64 -> [B, 1, D]; undefined: the first.
+torch::Tensor token_at(const torch::Tensor& x, const torch::Tensor& position);
+// The index of the last valid token of each row, [B].
+torch::Tensor last_valid(const torch::Tensor& valid);
+// A last block of which only one token a row is pooled: keys and values of all, queries and MLP of that one
+// alone. x [B, L, D] -> [B, 1, D]; keys: attention_mask() without direction.
+torch::Tensor run_last_block(const AtenOps& ops, const Block<AtenOps>& block, std::int64_t heads,
+                             const torch::Tensor& x, const torch::Tensor& position, const torch::Tensor& keys);
 
 // Makes parameters and registers them below `module` under their names.
 class AtenWeights {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "encoders/text/ops.h"
 
@@ -37,14 +38,18 @@ requires TextOps<Ops> && WeightSource<Source, Ops> Block<Ops> make_block(const S
           .down = mlp.linear("down", shape.mlp, shape.width, out_std, true)};
 }
 
+template <TextOps Ops>
+typename Ops::Tensor run_mlp(const Ops& ops, const Block<Ops>& block, typename Ops::Tensor x) {
+  auto hidden = ops.gelu(ops.linear(ops.layer_norm(x, block.mlp_norm), block.up));
+  return ops.residual(std::move(x), ops.linear(hidden, block.down));
+}
+
 // [B, L, D] -> [B, L, D]
 template <TextOps Ops>
 typename Ops::Tensor run_block(const Ops& ops, const Block<Ops>& block, std::int64_t heads,
                                typename Ops::Tensor x, const typename Ops::Mask& mask) {
   auto attended = ops.attention(ops.linear(ops.layer_norm(x, block.attention_norm), block.qkv), heads, mask);
-  x = ops.residual(std::move(x), ops.linear(attended, block.out));
-  auto hidden = ops.gelu(ops.linear(ops.layer_norm(x, block.mlp_norm), block.up));
-  return ops.residual(std::move(x), ops.linear(hidden, block.down));
+  return run_mlp(ops, block, ops.residual(std::move(x), ops.linear(attended, block.out)));
 }
 
 }  // namespace duet

@@ -24,6 +24,20 @@ class Transformer : public TextEncoder {
   torch::Tensor pool(const torch::Tensor& tokens, const torch::Tensor& valid) override {
     return ops().pool(tokens, valid, options_.pooling);
   }
+  // The last block computes the one token that is pooled.
+  torch::Tensor forward(const torch::Tensor& ids, const torch::Tensor& valid) override {
+    if (options_.pooling == Pooling::mean) return TextEncoder::forward(ids, valid);
+    const auto position = options_.pooling == Pooling::eot ? last_valid(valid) : torch::Tensor();
+    const auto seen = options_.attend_to_padding ? torch::Tensor() : valid;
+    const auto mask = seen.defined() ? ops().mask(seen, options_.causal) : torch::Tensor();
+    const auto keys = seen.defined() ? ops().mask(seen, false) : torch::Tensor();
+    auto x = embed(ids, {});
+    for (std::size_t i = 0; i + 1 < weights_.blocks.size(); ++i) {
+      x = run_block(ops(), weights_.blocks[i], options_.heads, x, mask);
+    }
+    x = run_last_block(ops(), weights_.blocks.back(), options_.heads, x, position, keys);
+    return ops().layer_norm(x, weights_.norm).squeeze(1);
+  }
   std::int64_t width() const override { return options_.width; }
   bool causal_by_default() const override { return options_.causal; }
   bool mixes_tokens() const override { return true; }

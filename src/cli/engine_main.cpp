@@ -25,8 +25,8 @@ struct Engine {
   int operator()(const duet::TokenizerDecodeOptions&) const { return 0; }
 };
 
-// A training step frees and asks for the same large tensors again and again: kept by the process instead of given back to the
-// kernel they cost no page faults (a tenth of a step, docs/performance.md).
+// A training step frees and asks for the same large tensors again and again: kept by the process instead of
+// given back to the kernel they cost no page faults (a tenth of a step, docs/performance.md).
 void keep_freed_memory() {
   constexpr int kMost = 1 << 30;
   mallopt(M_MMAP_THRESHOLD, kMost);

@@ -57,7 +57,7 @@ struct DataCheckOptions {
   int threads = 0;
 };
 struct TokenizerTrainOptions {
-  std::string texts, out;  // a text file (a caption a line) or a manifest; X.model
+  std::string texts, out;  // a text file, a caption a line, or "-"; X.model
   std::string kind = "unigram";
   std::int64_t vocabulary = 4096;
   bool lowercase = true;

@@ -62,7 +62,9 @@ std::string see(const CLI::App& app) { return cat("see ", command_line_of(app), 
          cat("usage: ", usage_of(app)));
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
-    const std::string name = text.substr(0, text.find_first_of(": "));
+    // Of flags CLI11 gives the name without its dashes.
+    const std::string given = text.substr(0, text.find_first_of(": "));
+    const std::string name = given.starts_with('-') ? given : "--" + given;
     const CLI::Option* option = app.get_option_no_throw(name);
     const bool takes_none = option == nullptr || option->get_expected_max() == 0;
     fail(Exit::usage, cat(command_line_of(app), ": ", name),

@@ -1,4 +1,5 @@
 // train, evaluate and check.
+#include <algorithm>
 #include <memory>
 
 #include "cli/grammar.h"
@@ -31,9 +32,11 @@ void add_train(Grammar& grammar) {
   add_threads(app, options->threads, "compute threads");
   app.callback([&grammar, &app, options, recipe, data, resume, out] {
     require_one_of(app, {recipe, data, resume});
-    if (resume->count() > 0 && (out->count() > 0 || !options->sets.empty())) {
+    const auto moves_data = [](const std::string& assignment) { return assignment.starts_with("data."); };
+    if (resume->count() > 0 &&
+        (out->count() > 0 || !std::all_of(options->sets.begin(), options->sets.end(), moves_data))) {
       fail(Exit::usage, "duet train --resume", "a resumed run keeps its folder and its recipe",
-           "leave out --out and --set");
+           "leave out --out and --set, but for --set data.KEY=... when the data was moved");
     }
     grammar.command = *options;
   });

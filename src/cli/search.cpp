@@ -72,7 +72,7 @@ int search_and_show(const Bundle& bundle, std::span<const float> query, const Se
   const std::vector<ShownHit> hits = shown_hits(bundle, found, options.root);
   if (options.json) {
     std::cout << hit_json(hits, bundle.columns(), bundle.size(), options)
-                     .dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
+                     .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
               << "\n";
   } else if (stdout_is_terminal()) {
     std::cout << hit_table(hits, {terminal_columns(), terminal_styles(), terminal_styles()});

@@ -100,12 +100,12 @@ std::string hit_table(const std::vector<ShownHit>& hits, const TableStyle& style
   return out;
 }
 
-nlohmann::json hit_json(const std::vector<ShownHit>& hits, const std::vector<std::string>& columns,
-                        std::int64_t bundle_size, const SearchOptions& options) {
-  nlohmann::json list = nlohmann::json::array();
+nlohmann::ordered_json hit_json(const std::vector<ShownHit>& hits, const std::vector<std::string>& columns,
+                                std::int64_t bundle_size, const SearchOptions& options) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < hits.size(); ++i) {
     const Item& item = hits[i].item;
-    nlohmann::json values = nlohmann::json::object();
+    nlohmann::ordered_json values = nlohmann::ordered_json::object();
     for (std::size_t c = 0; c < std::min(columns.size(), item.columns.size()); ++c)
       values[columns[c]] = item.columns[c];
     list.push_back({{"rank", i + 1},
@@ -117,8 +117,10 @@ nlohmann::json hit_json(const std::vector<ShownHit>& hits, const std::vector<std
                     {"concept", item.concept_key},
                     {"columns", std::move(values)}});
   }
-  nlohmann::json out = {{"schema_version", 1}, {"bundle_size", bundle_size}, {"hits", std::move(list)}};
+  nlohmann::ordered_json out = {{"schema_version", 1}};
   out[options.image.empty() ? "query" : "image"] = options.image.empty() ? options.query : options.image;
+  out["bundle_size"] = bundle_size;
+  out["hits"] = std::move(list);
   return out;
 }
 

@@ -29,8 +29,8 @@ struct TableStyle {
 std::string hit_table(const std::vector<ShownHit>& hits, const TableStyle& style);
 // {"schema_version": 1, "query" | "image", "bundle_size", "hits": [{"rank", "score", "path", "file", "caption",
 // "captions", "concept", "columns": {name: value}}]}; path as it was indexed, file where it is now.
-nlohmann::json hit_json(const std::vector<ShownHit>& hits, const std::vector<std::string>& columns,
-                        std::int64_t bundle_size, const SearchOptions& options);
+nlohmann::ordered_json hit_json(const std::vector<ShownHit>& hits, const std::vector<std::string>& columns,
+                                std::int64_t bundle_size, const SearchOptions& options);
 // Pictures below 256 KB are inlined, larger ones linked relative to the page's folder.
 std::string hit_page(const std::vector<ShownHit>& hits, std::int64_t bundle_size, const SearchOptions& options);
 

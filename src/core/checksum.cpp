@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <vector>
 
 #include "core/error.h"
 
@@ -48,9 +47,10 @@ std::string checksum_file(const std::filesystem::path& path) {
   if (file < 0) fail_read(path);
   const std::unique_ptr<XXH3_state_t, FreeState> state(XXH3_createState());
   XXH3_128bits_reset(state.get());
-  std::vector<char> buffer(1 << 20);
+  constexpr std::size_t kBuffer = 1 << 18;
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
   for (;;) {
-    const ssize_t count = read(file, buffer.data(), buffer.size());
+    const ssize_t count = read(file, buffer.get(), kBuffer);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
       const int reason = errno;
@@ -59,7 +59,7 @@ std::string checksum_file(const std::filesystem::path& path) {
       fail_read(path);
     }
     if (count == 0) break;
-    XXH3_128bits_update(state.get(), buffer.data(), static_cast<std::size_t>(count));
+    XXH3_128bits_update(state.get(), buffer.get(), static_cast<std::size_t>(count));
   }
   close(file);
   return hexadecimal(XXH3_128bits_digest(state.get()));

@@ -432,7 +432,7 @@ std::vector<Config> Config::tables(std::string_view key) {
   if (!request.node) return {};
   if (request.node->is_table()) return {Config(state_, Node{steps})};
   const toml::array* array = request.node->as_array();
-  const std::string header = state_->header(below(steps, "0"));
+  const std::string header = cat("[", state_->header(steps), "]");
   if (!array) request.refuse_kind(*request.node, "tables " + header);
   std::vector<Config> cursors;
   for (std::size_t i = 0; i < array->size(); ++i) {
@@ -462,7 +462,7 @@ void Config::State::fail_unknown(const Steps& table, const std::string& key) {
   const std::string inside = header(table);
   std::string what = node->is_table() ? cat("unknown table ", header(steps))
                      : node->is_array_of_tables()
-                         ? cat("unknown table ", header(below(steps, "0")))
+                         ? cat("unknown table [", header(steps), "]")
                          : cat("unknown key '", key, "'", inside.empty() ? "" : " in " + inside);
   auto options = asked[table];
   std::erase(options, key);

@@ -1,6 +1,7 @@
 #include "evaluation/embed.h"
 
 #include <optional>
+#include <set>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -20,25 +21,43 @@ EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, b
   torch::NoGradGuard no_grad;
   Model& model = *setting.model;
   std::optional<Progress> bar;
-  if (setting.progress) bar.emplace("embedding pictures", static_cast<std::int64_t>(source.pairs.size()), "pictures");
+  if (setting.progress)
+    bar.emplace("embedding pictures", static_cast<std::int64_t>(source.pairs.size()), "pictures");
   std::vector<torch::Tensor> rows, pooled;
   EmbeddedImages result;
-  result.bad = for_each_image(
-      source, setting.preprocessing, static_cast<int>(setting.batch), setting.workers, setting.max_pixels,
-      [&](std::int64_t first, torch::Tensor images) {
-        torch::Tensor feature;
-        {
-          Autocast autocast(setting.precision, setting.device);
-          feature = model.image->forward(model.normalize(images.to(setting.device)));
-        }
-        feature = feature.to(torch::kFloat32);
-        rows.push_back(model.retrieval_of_image_features(feature).to(torch::kCPU));
-        if (keep_pooled) pooled.push_back(feature.to(torch::kCPU));
-        if (bar) bar->update(first + images.size(0));
-      });
+  result.bad = for_each_image(source, setting.preprocessing, static_cast<int>(setting.batch), setting.workers,
+                              setting.max_pixels, [&](std::int64_t first, torch::Tensor images) {
+                                torch::Tensor feature;
+                                {
+                                  Autocast autocast(setting.precision, setting.device);
+                                  feature = model.image->forward(model.normalize(images.to(setting.device)));
+                                }
+                                feature = feature.to(torch::kFloat32);
+                                rows.push_back(model.retrieval_of_image_features(feature).to(torch::kCPU));
+                                if (keep_pooled) pooled.push_back(feature.to(torch::kCPU));
+                                if (bar) bar->update(first + images.size(0));
+                              });
   result.rows = concatenated(rows, model.retrieval_dimension());
   if (keep_pooled) result.pooled = concatenated(pooled, model.image->width());
   return result;
+}
+
+std::vector<std::int64_t> readable_rows(const Source& source, const BadRows& bad) {
+  std::set<std::int64_t> unreadable;
+  for (const auto& [row, why] : bad) unreadable.insert(row);
+  std::vector<std::int64_t> rows;
+  for (std::int64_t row = 0; row < static_cast<std::int64_t>(source.pairs.size()); ++row) {
+    if (!unreadable.contains(row)) rows.push_back(row);
+  }
+  return rows;
+}
+
+std::string bad_picture_list(const std::vector<std::string>& bad, std::size_t pictures, std::string_view fate) {
+  constexpr std::size_t kShown = 10;
+  std::string text = cat(bad.size(), " of ", pictures, " pictures cannot be read and are ", fate, ":");
+  for (std::size_t i = 0; i < std::min(kShown, bad.size()); ++i) text += cat("\n  ", bad[i]);
+  if (bad.size() > kShown) text += "\n  ... (duet data check lists them all)";
+  return text;
 }
 
 torch::Tensor embed_texts(const EmbedSetting& setting, const std::vector<std::string>& texts) {
@@ -48,9 +67,11 @@ torch::Tensor embed_texts(const EmbedSetting& setting, const std::vector<std::st
     const std::size_t end = std::min(texts.size(), begin + static_cast<std::size_t>(setting.batch));
     const std::vector<std::string> part(texts.begin() + static_cast<std::ptrdiff_t>(begin),
                                         texts.begin() + static_cast<std::ptrdiff_t>(end));
-    const auto [ids, valid] = encode_captions(*setting.tokenizer, part, setting.text_format, setting.pad_to_context);
+    const auto [ids, valid] =
+        encode_captions(*setting.tokenizer, part, setting.text_format, setting.pad_to_context);
     // Always fp32: a query from the command line is (encoders/plain).
-    rows.push_back(setting.model->retrieval_texts(ids.to(setting.device), valid.to(setting.device)).to(torch::kCPU));
+    rows.push_back(
+        setting.model->retrieval_texts(ids.to(setting.device), valid.to(setting.device)).to(torch::kCPU));
   }
   return concatenated(rows, setting.model->retrieval_dimension());
 }

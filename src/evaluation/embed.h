@@ -28,12 +28,18 @@ struct EmbedSetting {
   bool progress = false;  // a bar on stderr
 };
 
+using BadRows = std::vector<std::pair<std::int64_t, std::string>>;  // row, why
+
 struct EmbeddedImages {
-  torch::Tensor rows;                                     // [N, D] fp32 on the CPU
-  torch::Tensor pooled;                                   // [N, width] when asked for
-  std::vector<std::pair<std::int64_t, std::string>> bad;  // row, why: their embedding means nothing
+  torch::Tensor rows;    // [N, D] fp32 on the CPU
+  torch::Tensor pooled;  // [N, width] when asked for
+  BadRows bad;           // unreadable pictures: their embedding means nothing
 };
 EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, bool keep_pooled = false);
+// The other rows, ascending.
+std::vector<std::int64_t> readable_rows(const Source& source, const BadRows& bad);
+// "3 of 100 pictures cannot be read and are <fate>:" and the first ten, a line each.
+std::string bad_picture_list(const std::vector<std::string>& bad, std::size_t pictures, std::string_view fate);
 torch::Tensor embed_texts(const EmbedSetting& setting,
                           const std::vector<std::string>& texts);  // [N, D] fp32 on the CPU
 

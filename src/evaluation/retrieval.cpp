@@ -30,11 +30,19 @@ RetrievalTask make_task(const Source& source) {
   return task;
 }
 
+RetrievalScores rank_pictures(const RetrievalTask& task, const torch::Tensor& texts,
+                              const torch::Tensor& images) {
+  const torch::Tensor queries = texts.contiguous(), gallery = images.contiguous();
+  return rank_queries(floats_of(queries), floats_of(gallery), queries.size(1), task.query_keys,
+                      task.picture_keys);
+}
+
 RetrievalResult score_task(const RetrievalTask& task, const torch::Tensor& texts, const torch::Tensor& images) {
   const torch::Tensor queries = texts.contiguous(), gallery = images.contiguous();
   RetrievalResult result;
-  result.text_to_image = rank_queries(floats_of(queries), floats_of(gallery), queries.size(1), task.query_keys, task.picture_keys);
-  result.image_to_text = rank_queries(floats_of(gallery), floats_of(queries), queries.size(1), task.picture_keys, task.query_keys);
+  result.text_to_image = rank_pictures(task, queries, gallery);
+  result.image_to_text =
+      rank_queries(floats_of(gallery), floats_of(queries), queries.size(1), task.picture_keys, task.query_keys);
   return result;
 }
 
@@ -44,18 +52,15 @@ RetrievalResult evaluate_retrieval(const EmbedSetting& setting, const Source& so
   Source readable = source;
   torch::Tensor rows = images.rows;
   if (!images.bad.empty()) {
-    std::set<std::int64_t> bad;
-    for (const auto& [row, why] : images.bad) bad.insert(row);
-    std::vector<std::int64_t> good;
-    for (std::int64_t row = 0; row < static_cast<std::int64_t>(source.pairs.size()); ++row) {
-      if (!bad.contains(row)) good.push_back(row);
-    }
-    if (good.empty()) fail(Exit::data, source.manifest.string(), "no picture can be read", images.bad.front().second);
+    const std::vector<std::int64_t> good = readable_rows(source, images.bad);
+    if (good.empty())
+      fail(Exit::data, source.manifest.string(), "no picture can be read", images.bad.front().second);
     readable = source.subset(good, source.name);
     rows = rows.index_select(0, torch::tensor(good));
   }
   const RetrievalTask task = make_task(readable);
-  if (task.queries.empty()) fail(Exit::data, source.manifest.string(), "has no captions", "evaluation needs captions");
+  if (task.queries.empty())
+    fail(Exit::data, source.manifest.string(), "has no captions", "evaluation needs captions");
   RetrievalResult result = score_task(task, embed_texts(setting, task.queries), rows);
   result.bad = images.bad;
   return result;

@@ -1,5 +1,5 @@
 // Text-to-image and image-to-text retrieval on a labelled split: any picture of the query's concept is right,
-// any caption of the picture is right.
+// any caption of the picture's concept is right. A picture without a concept is one of its own.
 #pragma once
 #include <nlohmann/json.hpp>
 #include <string>
@@ -20,9 +20,11 @@ RetrievalTask make_task(const Source& source);
 
 struct RetrievalResult {
   RetrievalScores text_to_image, image_to_text;
-  std::vector<std::pair<std::int64_t, std::string>> bad;  // unreadable pictures, left out of the gallery
+  BadRows bad;  // unreadable pictures, left out of the gallery
 };
 RetrievalResult evaluate_retrieval(const EmbedSetting& setting, const Source& source);
+RetrievalScores rank_pictures(const RetrievalTask& task, const torch::Tensor& texts,
+                              const torch::Tensor& images);  // text to image
 RetrievalResult score_task(const RetrievalTask& task, const torch::Tensor& texts, const torch::Tensor& images);
 
 // {"data", "queries", "gallery", "text_to_image": {...}, "image_to_text": {...}}

@@ -17,6 +17,7 @@ class EventFile {
   // `wall_time` in seconds since 1970. Error(failed) on a full disk.
   void scalar(std::string_view tag, std::int64_t step, double value, double wall_time);
   std::uintmax_t size() const { return file_.size(); }
+  void sync() { file_.sync(); }
 
  private:
   AppendFile file_;

@@ -19,7 +19,8 @@ void save_bundle_model(Model& model, const Tokenizer& tokenizer, const Recipe& r
 BundleModel load_bundle_model(const fs::path& folder) {
   BundleModel loaded{.recipe = read_recipe(Config::read(folder / "text.toml")), .model = {}};
   const nlohmann::json facts = nlohmann::json::parse(read_file(folder / "model.json"));
-  loaded.model = std::make_shared<Model>(loaded.recipe.model, facts.at("vocabulary").get<std::int64_t>(), loaded.recipe.seed);
+  loaded.model = std::make_shared<Model>(loaded.recipe.model, facts.at("vocabulary").get<std::int64_t>(),
+                                         loaded.recipe.seed);
   TensorMap values = load_tensors(folder / "model.safetensors");
   values.merge(load_tensors(folder / "image.safetensors"));
   copy_into(tensors_of(*loaded.model), values, folder.string());

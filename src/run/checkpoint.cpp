@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "step-";
 
-void save_sealed(const fs::path& target, std::string_view format, int version, const CheckpointContent& content) {
+void save_sealed(const fs::path& target, std::string_view format, int version,
+                 const CheckpointContent& content) {
   fs::create_directories(target.parent_path());
   remove_leftovers(target.parent_path());
   const fs::path temporary = temporary_beside(target);
@@ -20,7 +21,8 @@ void save_sealed(const fs::path& target, std::string_view format, int version, c
     fs::create_directories(temporary);
     write_file(temporary / "recipe.toml", content.recipe_toml);
     if (!content.tokenizer_model.empty()) write_file(temporary / "tokenizer.model", content.tokenizer_model);
-    for (const auto& [name, tensors] : content.tensors) save_tensors(temporary / (name + ".safetensors"), tensors);
+    for (const auto& [name, tensors] : content.tensors)
+      save_tensors(temporary / (name + ".safetensors"), tensors);
     seal_folder(temporary, format, version, content.facts);
     publish_folder(temporary, target);
   } catch (...) {  // a full disk, say: give the space back; what was saved before is untouched

@@ -26,8 +26,7 @@ struct CheckpointContent {
   nlohmann::json facts;  // step, steps, best, log offsets, threads, precision, ...
 };
 
-// Writes RUN/checkpoints/step-N under a temporary name, seals and publishes it. An existing one of that step is
-// replaced.
+// Writes RUN/checkpoints/step-N under a temporary name, seals and publishes it. There must be none of that step.
 void save_checkpoint(const std::filesystem::path& run, std::int64_t step, const CheckpointContent& content);
 void save_model(const std::filesystem::path& run,
                 const CheckpointContent& content);  // RUN/model, tensors: "model"

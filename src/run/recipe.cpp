@@ -1,25 +1,41 @@
 #include "run/recipe.h"
 
-#include <set>
+#include <algorithm>
 
+#include "core/error.h"
+#include "core/files.h"
 #include "core/format.h"
 
 namespace duet {
-namespace {
-
-NamedSource read_validation(const std::string& entry, const SourceOptions& like) {
+NamedSource named_source(const std::string& entry, const SourceOptions& like,
+                         const std::vector<std::string>& others) {
   const auto equals = entry.find('=');
   NamedSource split{.name = {}, .options = like};
   split.options.data = equals == std::string::npos ? entry : entry.substr(equals + 1);
+  split.options.format = "auto";
   split.name = equals == std::string::npos ? fs::path(entry).stem().string() : entry.substr(0, equals);
+  const auto is_taken = [&](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), split.name) != names.end();
+  };
+  if (split.name.empty() || is_taken(others) ||
+      is_taken({"schema_version", "model", "step", "loss", "lr", "gradient_norm"})) {
+    fail(Exit::usage, entry, cat("'", split.name, "' cannot name this split: the name is taken"),
+         "write NAME=PATH");
+  }
   return split;
 }
+
+namespace {
 
 DataSpec read_data(Config data) {
   DataSpec spec;
   spec.train = read_source_options(data, "train");
+  if (spec.train.data.empty())
+    data.fail("train", "'train' is missing", "name a manifest, a folder of pictures, or \"shapes\"");
+  std::vector<std::string> names;
   for (const std::string& entry : data.texts("validation", {})) {
-    spec.validation.push_back(read_validation(entry, spec.train));
+    spec.validation.push_back(named_source(entry, spec.train, names));
+    names.push_back(spec.validation.back().name);
   }
   spec.split = data.number("split", spec.split, {0, 0.5});
   if (spec.split > 0 && !spec.validation.empty()) {
@@ -41,7 +57,8 @@ TrainSpec read_train(Config train) {
   spec.epochs = train.number("epochs", spec.epochs, {0, 1e6});
   spec.minutes = train.number("minutes", spec.minutes, {0, 1e6});
   if (spec.steps == 0 && (spec.epochs > 0) == (spec.minutes > 0)) {
-    train.fail(spec.epochs > 0 ? "minutes" : "", "has no single budget", "set one of steps, epochs and minutes");
+    train.fail(spec.epochs > 0 ? "minutes" : "", "has no single budget",
+               "set one of steps, epochs and minutes");
   }
   spec.precision = train.choice("precision", spec.precision, {"auto", "fp32", "bf16"});
   spec.log_every = train.integer("log_every", spec.log_every, 1, kMany);

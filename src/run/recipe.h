@@ -57,6 +57,11 @@ struct Recipe {
   std::string toml;  // the document, --set applied
 };
 
+// "val.tsv" or "NAME=val.tsv", read as `like` is: one name for training, evaluation and results.json.
+// Error(usage) when the name is taken by one of `others` or by a key of results.json and metrics.jsonl.
+NamedSource named_source(const std::string& entry, const SourceOptions& like,
+                         const std::vector<std::string>& others);
+
 // Error(usage) with file, line and column. Reads all tables, then refuses keys that nobody read.
 Recipe read_recipe(Config config);
 

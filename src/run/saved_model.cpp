@@ -20,10 +20,13 @@ namespace {
 
 Sealed open_which(const fs::path& run, std::string_view which) {
   if (fs::exists(run / "manifest.json")) {
-    const bool model = read_file(run / "manifest.json").find("\"duet-model\"") != std::string::npos;
-    return open_sealed(run, model ? "duet-model" : "duet-checkpoint", model ? kModelVersion : kCheckpointVersion);
+    const auto manifest = nlohmann::json::parse(read_file(run / "manifest.json"), nullptr, false);
+    const bool model = manifest.is_object() && manifest.value("format", "") == "duet-model";
+    return open_sealed(run, model ? "duet-model" : "duet-checkpoint",
+                       model ? kModelVersion : kCheckpointVersion);
   }
-  if (which == "best" && fs::exists(run / "model")) return open_sealed(run / "model", "duet-model", kModelVersion);
+  if (which == "best" && fs::exists(run / "model"))
+    return open_sealed(run / "model", "duet-model", kModelVersion);
   const std::vector<std::int64_t> steps = checkpoint_steps(run);
   if (steps.empty()) fail_no_checkpoint(run);
   if (which == "last") return open_checkpoint(run, steps.back());
@@ -61,8 +64,13 @@ TensorMap averaged_tensors(const fs::path& folder) {
   return values;
 }
 
+void SavedModel::pictures() const {
+  if (!model->image) fail(Exit::usage, folder.string(), "has no picture tower", "train it on pictures");
+}
+
 const Tokenizer& SavedModel::texts() const {
-  if (!tokenizer || !model->text) fail(Exit::usage, folder.string(), "has no text tower", "train it on captions");
+  if (!tokenizer || !model->text)
+    fail(Exit::usage, folder.string(), "has no text tower", "train it on captions");
   return *tokenizer;
 }
 

@@ -22,6 +22,7 @@ struct SavedModel {
   std::filesystem::path folder;
   torch::Device device{torch::kCPU};
 
+  void pictures() const;           // Error(usage) when the model has no picture tower
   const Tokenizer& texts() const;  // Error(usage) when the model has no text tower
 };
 

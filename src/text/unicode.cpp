@@ -86,12 +86,16 @@ bool is_space(std::int32_t code) {
          category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP;
 }
 
-// Letters, digits, and the marks that belong to them in Arabic or Devanagari.
-bool is_word_character(std::int32_t code) {
+bool is_letter_or_digit(std::int32_t code) {
   const auto category = utf8proc_category(code);
   return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
-         (category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME) ||
          (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO);
+}
+
+// Vowel signs of Arabic or Devanagari; alone (behind an emoji, say) they are no word.
+bool is_mark(std::int32_t code) {
+  const auto category = utf8proc_category(code);
+  return category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME;
 }
 
 }  // namespace
@@ -166,7 +170,7 @@ std::vector<std::string> words(std::string_view text) {
   bool inside = false;
   for (std::size_t at = 0; at < plain.size();) {
     const Character next = character_at(plain, at);
-    const bool belongs = is_word_character(next.code);
+    const bool belongs = is_letter_or_digit(next.code) || (inside && is_mark(next.code));
     if (belongs && !inside) result.emplace_back();
     if (belongs) result.back() += plain.substr(at, next.bytes);
     inside = belongs;

@@ -1,7 +1,7 @@
 #include "training/finish.h"
 
 #include <algorithm>
-#include <set>
+#include <numeric>
 
 #include "core/format.h"
 #include "core/log.h"
@@ -10,21 +10,18 @@
 namespace duet {
 namespace {
 
-// A validation split whose pictures went through the tower once; spaces and weights are applied again and again.
+// A validation split whose pictures went through the tower once; spaces and weights are applied again and
+// again.
 struct Embedded {
   RetrievalTask task;
   torch::Tensor pooled;  // [pictures, width]
 };
 
 Embedded embed_split(const EmbedSetting& setting, const Source& split) {
-  EmbeddedImages images = embed_images(setting, split, true);
-  std::set<std::int64_t> bad;
-  for (const auto& [row, why] : images.bad) bad.insert(row);
-  std::vector<std::int64_t> good;
-  for (std::int64_t row = 0; row < static_cast<std::int64_t>(split.pairs.size()); ++row) {
-    if (!bad.contains(row)) good.push_back(row);
-  }
-  return {make_task(split.subset(good, split.name)), images.pooled.index_select(0, torch::tensor(good)).to(setting.device)};
+  const EmbeddedImages images = embed_images(setting, split, true);
+  const std::vector<std::int64_t> good = readable_rows(split, images.bad);
+  return {make_task(split.subset(good, split.name)),
+          images.pooled.index_select(0, torch::tensor(good)).to(setting.device)};
 }
 
 double mean_reciprocal_rank(const EmbedSetting& setting, const std::vector<Embedded>& splits) {
@@ -33,7 +30,8 @@ double mean_reciprocal_rank(const EmbedSetting& setting, const std::vector<Embed
   std::size_t queries = 0;
   for (const Embedded& split : splits) {
     const torch::Tensor images = setting.model->retrieval_of_image_features(split.pooled).to(torch::kCPU);
-    for (const std::int64_t rank : score_task(split.task, embed_texts(setting, split.task.queries), images).text_to_image.ranks) {
+    const RetrievalScores scores = rank_pictures(split.task, embed_texts(setting, split.task.queries), images);
+    for (const std::int64_t rank : scores.ranks) {
       sum += 1.0 / static_cast<double>(rank);
       ++queries;
     }
@@ -45,7 +43,8 @@ double mean_reciprocal_rank(const EmbedSetting& setting, const std::vector<Embed
 
 std::vector<std::string> captions_of(const Source& source) {
   std::vector<std::string> captions;
-  for (const Pair& pair : source.pairs) captions.insert(captions.end(), pair.captions.begin(), pair.captions.end());
+  for (const Pair& pair : source.pairs)
+    captions.insert(captions.end(), pair.captions.begin(), pair.captions.end());
   return captions;
 }
 
@@ -57,14 +56,12 @@ void fit_ridge_spaces(const EmbedSetting& setting, const Source& train) {
   }
   if (spaces.empty()) return;
   log_info("solving the ridge space from all training pictures");
-  const EmbeddedImages images = embed_images(setting, train, true);
-  std::set<std::int64_t> bad;
-  for (const auto& [row, why] : images.bad) bad.insert(row);
-  std::vector<std::int64_t> rows;
+  EmbedSetting shown = setting;
+  shown.progress = true;
+  const EmbeddedImages images = embed_images(shown, train, true);
+  const std::vector<std::int64_t> rows = readable_rows(train, images.bad);
   std::vector<std::vector<std::int64_t>> ids;
-  for (std::int64_t row = 0; row < static_cast<std::int64_t>(train.pairs.size()); ++row) {
-    if (bad.contains(row)) continue;
-    rows.push_back(row);
+  for (const std::int64_t row : rows) {
     ids.emplace_back();
     for (const std::string& caption : train.pairs[static_cast<std::size_t>(row)].captions) {
       const std::vector<std::int64_t> pieces = setting.tokenizer->encode(caption);
@@ -88,13 +85,15 @@ void choose_weights(const EmbedSetting& setting, const std::vector<Source>& vali
     double best_weight = 0, best = -1;
     for (const double weight : {0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0}) {
       weights[i] = weight;
+      if (std::accumulate(weights.begin(), weights.end(), 0.0) == 0) continue;  // some space has to count
       model.set_weights(weights);
       const double score = mean_reciprocal_rank(setting, splits);
       if (score > best) best = score, best_weight = weight;
     }
     weights[i] = best_weight;
     model.set_weights(weights);
-    log_info(cat("space ", spaces[i].name, ": weight ", best_weight, ", mean reciprocal rank ", fixed(best, 3), " on validation data"));
+    log_info(cat("space ", spaces[i].name, ": weight ", best_weight, ", mean reciprocal rank ", fixed(best, 3),
+                 " on validation data"));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "evaluation/embed.h"
 #include "optim/ema.h"
+#include "training/objectives.h"
 
 namespace duet {
 
@@ -12,7 +13,7 @@ namespace duet {
 class EvaluationScope {
  public:
   EvaluationScope(Model& model, Ema* ema) : model_(model), averaged_(ema) { model_.eval(); }
-  ~EvaluationScope() { model_.train(); }
+  ~EvaluationScope() { set_training_mode(model_); }
   EvaluationScope(const EvaluationScope&) = delete;
   EvaluationScope& operator=(const EvaluationScope&) = delete;
 

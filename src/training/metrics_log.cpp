@@ -10,7 +10,8 @@ double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-void add_scalars(EventFile& events, std::int64_t step, const std::string& path, const nlohmann::ordered_json& value) {
+void add_scalars(EventFile& events, std::int64_t step, const std::string& path,
+                 const nlohmann::ordered_json& value) {
   if (value.is_object()) {
     for (const auto& [key, child] : value.items()) {
       add_scalars(events, step, path.empty() ? key : path + "/" + key, child);
@@ -24,8 +25,10 @@ void add_scalars(EventFile& events, std::int64_t step, const std::string& path, 
 
 std::filesystem::path metrics_path(const std::filesystem::path& run) { return run / "metrics.jsonl"; }
 
-MetricsLog::MetricsLog(const std::filesystem::path& run, std::uintmax_t keep_lines_bytes, std::uintmax_t keep_event_bytes)
-    : lines_(metrics_path(run), keep_lines_bytes), events_(run / "events.out.tfevents.0000000000.duet", keep_event_bytes) {}
+MetricsLog::MetricsLog(const std::filesystem::path& run, std::uintmax_t keep_lines_bytes,
+                       std::uintmax_t keep_event_bytes)
+    : lines_(metrics_path(run), keep_lines_bytes),
+      events_(run / "events.out.tfevents.0000000000.duet", keep_event_bytes) {}
 
 void MetricsLog::write(std::int64_t step, const nlohmann::ordered_json& values) {
   nlohmann::ordered_json line = {{"step", step}};
@@ -36,6 +39,11 @@ void MetricsLog::write(std::int64_t step, const nlohmann::ordered_json& values) 
 
 void MetricsLog::rate(std::int64_t step, double pairs_per_second) {
   events_.scalar("pairs_per_second", step, pairs_per_second, now());
+}
+
+void MetricsLog::sync() {
+  lines_.sync();
+  events_.sync();
 }
 
 nlohmann::json MetricsLog::offsets() const { return {{"metrics", lines_.size()}, {"events", events_.size()}}; }

@@ -17,6 +17,7 @@ class MetricsLog {
   // One line {"step": ..., then `values`}; every number also becomes a scalar event.
   void write(std::int64_t step, const nlohmann::ordered_json& values);
   void rate(std::int64_t step, double pairs_per_second);  // events only
+  void sync();                                            // to the disk
   nlohmann::json offsets() const;  // {"metrics": bytes, "events": bytes} for the checkpoint
 
  private:

@@ -9,11 +9,13 @@
 
 namespace duet {
 
-Sampler::Sampler(std::vector<std::int64_t> groups, std::int64_t batch, std::int64_t per_concept, std::uint64_t seed)
+Sampler::Sampler(std::vector<std::int64_t> groups, std::int64_t batch, std::int64_t per_concept,
+                 std::uint64_t seed)
     : batch_(batch), per_concept_(per_concept), seed_(seed) {
   const auto rows = static_cast<std::int64_t>(groups.size());
   if (batch > rows) {
-    fail(Exit::usage, "train.batch", cat("a batch of ", batch, " is larger than the data, which has ", rows, " pictures"),
+    fail(Exit::usage, "train.batch",
+         cat("a batch of ", batch, " is larger than the data, which has ", rows, " pictures"),
          cat("set train.batch to at most ", rows));
   }
   steps_per_epoch_ = rows / batch;
@@ -33,7 +35,8 @@ std::vector<std::int64_t> Sampler::permutation(std::int64_t epoch) const {
     random.shuffle(std::span(rows));
     for (std::size_t begin = 0; begin < rows.size(); begin += static_cast<std::size_t>(per_concept_)) {
       const std::size_t end = std::min(rows.size(), begin + static_cast<std::size_t>(per_concept_));
-      runs.emplace_back(rows.begin() + static_cast<std::ptrdiff_t>(begin), rows.begin() + static_cast<std::ptrdiff_t>(end));
+      runs.emplace_back(rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                        rows.begin() + static_cast<std::ptrdiff_t>(end));
     }
   }
   random.shuffle(std::span(runs));

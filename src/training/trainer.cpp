@@ -1,6 +1,7 @@
 #include "training/trainer.h"
 
 #include <sys/resource.h>
+#include <torch/version.h>
 
 #include <algorithm>
 
@@ -12,6 +13,7 @@
 #include "losses/statistics.h"
 #include "run/saved_model.h"
 #include "training/finish.h"
+#include "training/objectives.h"
 #include "training/run_report.h"
 #include "training/signals.h"
 
@@ -20,18 +22,22 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 std::vector<std::int64_t> concepts_of(const Source& source) {
   std::vector<std::int64_t> ids(source.pairs.size());
-  for (std::size_t row = 0; row < ids.size(); ++row) ids[row] = source.concept_id(static_cast<std::int64_t>(row));
+  for (std::size_t row = 0; row < ids.size(); ++row)
+    ids[row] = source.concept_id(static_cast<std::int64_t>(row));
   return ids;
 }
 
 // What was trained on, so that a resumed run notices other data.
 std::string fingerprint(const Source& source) {
   std::string all;
-  for (const Pair& pair : source.pairs) all += cat(pair.image, '\n', joined(pair.captions, "\n"), '\n', pair.concept_key, '\0');
+  for (const Pair& pair : source.pairs)
+    all += cat(pair.image, '\n', joined(pair.captions, "\n"), '\n', pair.concept_key, '\0');
   return checksum(all);
 }
 
@@ -49,7 +55,8 @@ std::uint64_t peak_memory() {
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
-Trainer::Trainer(const Recipe& recipe, TrainingData data, const Tokenizer& tokenizer, fs::path run, torch::Device device, int threads)
+Trainer::Trainer(const Recipe& recipe, TrainingData data, const Tokenizer& tokenizer, fs::path run,
+                 torch::Device device, int threads)
     : recipe_(recipe),
       data_(std::move(data)),
       tokenizer_(tokenizer),
@@ -59,7 +66,8 @@ Trainer::Trainer(const Recipe& recipe, TrainingData data, const Tokenizer& token
       precision_(choose_precision(recipe.train.precision, device)),
       statistics_(count_pieces(tokenizer_, captions_of(data_.train), recipe.model.text.format)),
       sampler_(concepts_of(data_.train), recipe.train.batch, recipe.train.per_concept, recipe.seed),
-      cache_(make_pixel_cache(data_.train, recipe.preprocessing, recipe.data.loader)) {
+      cache_(make_pixel_cache(data_.train, recipe.preprocessing, recipe.data.loader)),
+      data_fingerprint_(fingerprint(data_.train)) {
   set_steps();
   build();
 }
@@ -71,7 +79,8 @@ void Trainer::set_steps() {
   if (train.steps > 0) {
     steps_ = train.steps;
   } else if (train.epochs > 0) {
-    steps_ = std::max<std::int64_t>(1, std::llround(train.epochs * static_cast<double>(sampler_.steps_per_epoch())));
+    steps_ =
+        std::max<std::int64_t>(1, std::llround(train.epochs * static_cast<double>(sampler_.steps_per_epoch())));
   } else {
     steps_ = kProvisional;
   }
@@ -83,44 +92,14 @@ void Trainer::set_recipe(const Recipe& recipe) {
   build();
 }
 
-// What an objective needs and the recipe lacks is refused before the first step.
-void Trainer::check_needs(const ObjectiveSpec& spec, const Needs& needs) const {
-  const std::string where = cat("[[objective]] ", spec.name);
-  std::vector<std::string> views;
-  for (const ViewSpec& view : recipe_.views) views.push_back(view.name);
-  for (const std::string& view : needs.views) {
-    if (std::find(views.begin(), views.end(), view) != views.end()) continue;
-    fail(Exit::usage, where, cat("asks for the view '", view, "'", did_you_mean(view, views)),
-         cat("add a [views.", view, "] table; there are ", joined(views)));
-  }
-  if (needs.texts && !model_->text) fail(Exit::usage, where, "needs captions", "add a [text] table");
-  if (!needs.pooled_only && recipe_.train.micro_batch > 0) {
-    fail(Exit::usage, where, "looks at single tokens, which a micro batch does not keep", "leave train.micro_batch out");
-  }
-}
-
 // Initial state, as a function of the recipe.
 void Trainer::build() {
   model_ = std::make_shared<Model>(recipe_.model, tokenizer_.vocabulary(), recipe_.seed);
   model_->prepare_for_corpus(statistics_.counts > 0, statistics_.idf());
   model_->to(device_);
-  objectives_.clear();
-  for (const ObjectiveSpec& spec : recipe_.objectives) {
-    objectives_.push_back(spec.make({.model = model_.get(),
-                                     .tokenizer = &tokenizer_,
-                                     .statistics = &statistics_,
-                                     .steps = steps_,
-                                     .init = Init(recipe_.seed) / "objective" / spec.name}));
-    objectives_.back()->to(device_);
-    check_needs(spec, objectives_.back()->needs());
-  }
-  NamedTensors parameters;
-  for (const auto& item : model_->named_parameters()) parameters.emplace_back(item.key(), item.value());
-  for (std::size_t i = 0; i < objectives_.size(); ++i) {
-    for (const auto& item : objectives_[i]->named_parameters()) {
-      parameters.emplace_back(cat("objective.", recipe_.objectives[i].name, ".", item.key()), item.value());
-    }
-  }
+  objectives_ = make_objectives(recipe_, *model_, &tokenizer_, statistics_, steps_);
+  for (const auto& objective : objectives_) objective->to(device_);
+  const NamedTensors parameters = named_parameters(recipe_, *model_, objectives_);
   const OptimizerOptions& options = recipe_.train.optimizer;
   optimizer_.emplace(plan_parameters(parameters, options.groups, options.adamw.weight_decay), options.adamw);
   ema_.reset();
@@ -137,13 +116,14 @@ std::unique_ptr<Loader> Trainer::make_loader(std::int64_t first, std::int64_t en
                         .views = recipe_.views,
                         .preprocessing = recipe_.preprocessing,
                         .cache = cache_};
-  return std::make_unique<Loader>(setting, recipe_.data.loader, [this](std::int64_t step) { return sampler_.rows(step); }, first, end);
+  return std::make_unique<Loader>(
+      setting, recipe_.data.loader, [this](std::int64_t step) { return sampler_.rows(step); }, first, end);
 }
 
 Rehearsal Trainer::rehearse() {
   constexpr std::int64_t kWarmUp = 3, kMeasured = 12;
   loader_ = make_loader(0, kWarmUp + kMeasured);
-  model_->train();
+  set_training_mode(*model_);
   Rehearsal rehearsal;
   const Clock::time_point begin = Clock::now();
   Clock::time_point start;
@@ -162,7 +142,8 @@ Rehearsal Trainer::rehearse() {
   return rehearsal;
 }
 
-// One step: a batch is encoded, every objective adds its loss, gradients are clipped and stepped, averages follow.
+// One step: a batch is encoded, every objective adds its loss, gradients are clipped and stepped, averages
+// follow.
 void Trainer::train_step() {
   const StepInfo info{.step = step_, .steps = steps_};
   EncodedBatch batch(*model_, loader_->next(),
@@ -183,30 +164,35 @@ void Trainer::train_step() {
     last_terms_[spec.name] = std::move(terms.metrics);
   }
   loss_ = total.item<double>();
-  if (!std::isfinite(loss_)) fail_non_finite();
+  if (!std::isfinite(loss_)) fail_non_finite("loss", loss_);
   optimizer_->zero_grad();
   total.backward();
   batch.backward_through_encoders();
-  gradient_norm_ = clip_gradients(optimizer_->trainable(), recipe_.train.optimizer.clip);
+  gradient_norm_ = clip_gradients(optimizer_->trainable(), recipe_.train.optimizer.clip).item<double>();
+  if (!std::isfinite(gradient_norm_)) fail_non_finite("gradient's norm", gradient_norm_);
   optimizer_->step(lr_share(recipe_.train.optimizer.schedule, step_, steps_));
   model_->clamp_logit_scales();
   if (ema_) ema_->update(step_);
   for (const auto& objective : objectives_) objective->after_step(info);
 }
 
-void Trainer::fail_non_finite() const {
+void Trainer::fail_non_finite(std::string_view what, double value) const {
   const std::vector<std::int64_t> saved = checkpoint_steps(run_);
-  fail(Exit::failed, run_.string(), cat("the loss is ", loss_, " at step ", step_, ": training has diverged"),
-       cat(saved.empty() ? std::string("no checkpoint was saved yet") : cat("the last good checkpoint is step-", saved.back()),
+  fail(Exit::failed, run_.string(),
+       cat("the ", what, " is ", value, " at step ", step_, ": training has diverged"),
+       cat(saved.empty() ? std::string("no checkpoint was saved yet")
+                         : cat("the last good checkpoint is step-", saved.back()),
            "; lower train.lr, or raise train.warmup"));
 }
 
 Outcome Trainer::run() {
   const SignalWatch signals;
   started_ = last_save_ = Clock::now();
-  model_->train();
+  set_training_mode(*model_);
   for (const auto& objective : objectives_) objective->train();
   if (!log_) log_.emplace(run_, 0, 0);
+  if (last_saved_step_ < 0)
+    save();  // what was decided before the first step is kept: threads, precision, the data's fingerprint
   if (step_ < steps_) {
     loader_ = make_loader(step_, steps_);
     bar_.emplace("training", steps_ * recipe_.train.batch, "pairs");
@@ -226,24 +212,35 @@ Outcome Trainer::run() {
     }
     if (SignalWatch::received() != 0) {
       if (last_saved_step_ != step_) save();
+      bar_.reset();
+      tell_bad_pictures();
       return SignalWatch::received() == SIGTERM ? Outcome::terminated : Outcome::interrupted;
     }
   }
   bar_.reset();
+  tell_bad_pictures();
   finish();
   return Outcome::finished;
 }
 
+void Trainer::tell_bad_pictures() const {
+  if (!loader_) return;
+  const std::vector<std::string> bad = loader_->bad_pictures();
+  if (!bad.empty()) log_warning(bad_picture_list(bad, data_.train.pairs.size(), "left out of training"));
+}
+
 void Trainer::tell_cost() {
   const double per_step = seconds_since(started_) / 20;
-  log_info(cat("about ", human_seconds(per_step * static_cast<double>(steps_ - step_)), " left for ", grouped(steps_), " steps of ",
-               recipe_.train.batch, " pairs; ", human_bytes(peak_memory()), " of memory"));
+  log_info(cat("about ", human_seconds(per_step * static_cast<double>(steps_ - step_)), " left for ",
+               grouped(steps_), " steps of ", recipe_.train.batch, " pairs; ", human_bytes(peak_memory()),
+               " of memory"));
 }
 
 void Trainer::log_step() {
-  nlohmann::ordered_json values = {{"loss", loss_},
-                                   {"lr", recipe_.train.optimizer.adamw.lr * lr_share(recipe_.train.optimizer.schedule, step_ - 1, steps_)},
-                                   {"gradient_norm", gradient_norm_.item<double>()}};
+  nlohmann::ordered_json values = {
+      {"loss", loss_},
+      {"lr", recipe_.train.optimizer.adamw.lr * lr_share(recipe_.train.optimizer.schedule, step_ - 1, steps_)},
+      {"gradient_norm", gradient_norm_}};
   for (const auto& [objective, metrics] : last_terms_) {
     for (const auto& [name, value] : metrics) values[objective][name] = value.item<double>();
   }
@@ -264,6 +261,7 @@ EmbedSetting Trainer::embed_setting() {
           .preprocessing = recipe_.preprocessing,
           .device = device_,
           .precision = precision_,
+          .workers = std::max(1, recipe_.data.loader.workers),
           .max_pixels = recipe_.data.loader.max_pixels};
 }
 
@@ -279,7 +277,9 @@ double Trainer::validation_metric(const std::vector<RetrievalResult>& results) c
   for (const RetrievalResult& result : results) {
     const RetrievalScores& scores = result.text_to_image;
     const std::string& metric = recipe_.train.metric;
-    sum += metric == "recall_at_1" ? scores.recall_at_1 : metric == "recall_at_5" ? scores.recall_at_5 : scores.recall_at_10;
+    sum += metric == "recall_at_1"   ? scores.recall_at_1
+           : metric == "recall_at_5" ? scores.recall_at_5
+                                     : scores.recall_at_10;
   }
   return sum / static_cast<double>(results.size());
 }
@@ -294,13 +294,19 @@ void Trainer::evaluate() {
   std::string said;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const RetrievalScores& scores = results[i].text_to_image;
-    values[data_.validation[i].name] = {{"text_to_image", {{"recall_at_1", scores.recall_at_1}, {"recall_at_5", scores.recall_at_5}, {"recall_at_10", scores.recall_at_10}}},
-                                        {"image_to_text", {{"recall_at_1", results[i].image_to_text.recall_at_1}, {"recall_at_10", results[i].image_to_text.recall_at_10}}}};
-    said += cat(i ? ", " : "", data_.validation[i].name, " R@1 ", fixed(scores.recall_at_1, 3), " R@10 ", fixed(scores.recall_at_10, 3));
+    values[data_.validation[i].name] = {{"text_to_image",
+                                         {{"recall_at_1", scores.recall_at_1},
+                                          {"recall_at_5", scores.recall_at_5},
+                                          {"recall_at_10", scores.recall_at_10}}},
+                                        {"image_to_text",
+                                         {{"recall_at_1", results[i].image_to_text.recall_at_1},
+                                          {"recall_at_10", results[i].image_to_text.recall_at_10}}}};
+    said += cat(i ? ", " : "", data_.validation[i].name, " R@1 ", fixed(scores.recall_at_1, 3), " R@10 ",
+                fixed(scores.recall_at_10, 3));
   }
   log_->write(step_, values);
   const double metric = validation_metric(results);
-  if (!best_ || metric > best_->metric) best_ = {step_, metric};
+  if (!best_ || metric >= best_->metric) best_ = {step_, metric};  // of equals the one trained longest
   log_info(cat("step ", grouped(step_), ": ", said, best_->step == step_ ? " (best so far)" : ""));
 }
 
@@ -316,33 +322,38 @@ TensorMap Trainer::objective_tensors() const {
 }
 
 CheckpointContent Trainer::checkpoint_content() const {
-  CheckpointContent content{.recipe_toml = recipe_.toml, .tokenizer_model = tokenizer_.serialized(), .tensors = {}, .facts = {}};
+  CheckpointContent content{
+      .recipe_toml = recipe_.toml, .tokenizer_model = tokenizer_.serialized(), .tensors = {}, .facts = {}};
   content.tensors["model"] = tensors_of(*model_);
   content.tensors["optimizer"] = optimizer_->state();
   content.tensors["objectives"] = objective_tensors();
   if (ema_) content.tensors["ema"] = ema_->state();
-  content.facts = {{"step", step_},
-                   {"steps", steps_},
-                   {"weights", model_->weights()},
-                   {"best", best_ ? nlohmann::json{{"step", best_->step}, {"metric", best_->metric}} : nlohmann::json()},
-                   {"log", log_->offsets()},
-                   {"threads", threads_},
-                   {"precision", name_of(precision_)},
-                   {"cpu", cpu_kind()},
-                   {"data", fingerprint(data_.train)}};
+  content.facts = {
+      {"step", step_},
+      {"steps", steps_},
+      {"weights", model_->weights()},
+      {"best", best_ ? nlohmann::json{{"step", best_->step}, {"metric", best_->metric}} : nlohmann::json()},
+      {"log", log_->offsets()},
+      {"threads", threads_},
+      {"precision", name_of(precision_)},
+      {"cpu", cpu_kind()},
+      {"libtorch", TORCH_VERSION},
+      {"device", device_.str()},
+      {"data", data_fingerprint_}};
   return content;
 }
 
 void Trainer::save() {
+  log_->sync();  // a checkpoint never knows of more than the disk
   save_checkpoint(run_, step_, checkpoint_content());
   prune_checkpoints(run_, recipe_.train.keep, best_ ? std::optional(best_->step) : std::nullopt);
   last_save_ = Clock::now();
   last_saved_step_ = step_;
-  const EvaluationScope averaged(*model_, ema_ ? &*ema_ : nullptr);
-  write_run_report(run_, recipe_, embed_setting(), data_.validation);
+  write_run_report(run_, recipe_, *model_, data_.validation, {});
 }
 
-// The best weights become the model: fitted spaces are solved for, weights of spaces chosen, and the whole is saved.
+// The best weights become the model: fitted spaces are solved for, weights of spaces chosen, and the whole is
+// saved.
 void Trainer::finish() {
   if (best_ && best_->step != step_) {
     copy_into(tensors_of(*model_), averaged_tensors(open_checkpoint(run_, best_->step).folder), run_.string());
@@ -352,23 +363,28 @@ void Trainer::finish() {
   model_->eval();
   fit_ridge_spaces(embed_setting(), data_.train);
   choose_weights(embed_setting(), data_.validation);
-  CheckpointContent content{.recipe_toml = recipe_.toml, .tokenizer_model = tokenizer_.serialized(), .tensors = {}, .facts = {}};
+  CheckpointContent content{
+      .recipe_toml = recipe_.toml, .tokenizer_model = tokenizer_.serialized(), .tensors = {}, .facts = {}};
   content.tensors["model"] = tensors_of(*model_);
   content.facts = {{"step", best_ ? best_->step : step_}, {"steps", steps_}, {"weights", model_->weights()}};
-  save_model(run_, content);
-  write_run_report(run_, recipe_, embed_setting(), data_.validation);
+  write_run_report(run_, recipe_, *model_, data_.validation, contact_sheet(embed_setting(), data_.validation));
+  save_model(run_, content);  // last: a run that has a model is finished
 }
 
 void Trainer::load(const Sealed& checkpoint) {
   const auto& facts = checkpoint.facts;
-  if (facts.at("data") != fingerprint(data_.train)) {
+  if (facts.at("data") != data_fingerprint_) {
     fail(Exit::data, data_.train.manifest.string(), "the training data is not what this run was started on",
-         "bring the data back, or start a new run");
+         "bring the data back, name where it is now (--set data.train=PATH, --root DIR), or start a new run");
   }
-  for (const auto& [fact, now] : {std::pair<std::string, nlohmann::json>{"precision", name_of(precision_)}, {"cpu", cpu_kind()}, {"threads", threads_}}) {
+  for (const auto& [fact, now] : {std::pair<std::string, nlohmann::json>{"precision", name_of(precision_)},
+                                  {"cpu", cpu_kind()},
+                                  {"threads", threads_},
+                                  {"libtorch", TORCH_VERSION},
+                                  {"device", device_.str()}}) {
     if (facts.at(fact) != now) {
-      log_warning(cat("the run was started with ", fact, " ", facts.at(fact).dump(), ", here it is ", now.dump(),
-                      ": it goes on well, but not bit for bit"));
+      log_warning(cat("the run was started with ", fact, " ", facts.at(fact).dump(), ", here it is ",
+                      now.dump(), ": it goes on well, but not bit for bit"));
     }
   }
   build();
@@ -379,8 +395,10 @@ void Trainer::load(const Sealed& checkpoint) {
   if (ema_) ema_->load_state(load_tensors(folder / "ema.safetensors"));
   copy_into(objective_tensors(), load_tensors(folder / "objectives.safetensors"), what);
   model_->set_weights(facts.at("weights").get<std::vector<double>>());
-  if (!facts.at("best").is_null()) best_ = Best{facts["best"].at("step").get<std::int64_t>(), facts["best"].at("metric").get<double>()};
-  log_.emplace(run_, facts.at("log").at("metrics").get<std::uintmax_t>(), facts.at("log").at("events").get<std::uintmax_t>());
+  if (!facts.at("best").is_null())
+    best_ = Best{facts["best"].at("step").get<std::int64_t>(), facts["best"].at("metric").get<double>()};
+  log_.emplace(run_, facts.at("log").at("metrics").get<std::uintmax_t>(),
+               facts.at("log").at("events").get<std::uintmax_t>());
   step_ = first_step_ = last_saved_step_ = facts.at("step").get<std::int64_t>();
 }
 

@@ -34,7 +34,7 @@ struct Best {
 };
 
 struct Rehearsal {
-  double seconds_per_step = 0, seconds_per_evaluation = 0, seconds = 0;   // the last: of the rehearsal itself
+  double seconds_per_step = 0, seconds_per_evaluation = 0, seconds = 0;  // the last: of the rehearsal itself
 };
 
 std::uint64_t peak_memory();  // bytes of this process so far
@@ -43,7 +43,7 @@ enum class Outcome { finished, interrupted, terminated };
 
 class Trainer {
  public:
-  // A new run when `resume` is empty: the folder is there and holds recipe.toml and tokenizer.model.
+  // At the initial state; `run` is a folder that is there.
   Trainer(const Recipe& recipe, TrainingData data, const Tokenizer& tokenizer, std::filesystem::path run,
           torch::Device device, int threads);
 
@@ -63,8 +63,8 @@ class Trainer {
   void evaluate();
   void save();
   void finish();
-  void check_needs(const ObjectiveSpec& spec, const Needs& needs) const;
-  [[noreturn]] void fail_non_finite() const;
+  [[noreturn]] void fail_non_finite(std::string_view what, double value) const;
+  void tell_bad_pictures() const;
   bool evaluation_due() const;
   double validation_metric(const std::vector<RetrievalResult>& results) const;
   std::vector<RetrievalResult> evaluate_validation();
@@ -83,6 +83,7 @@ class Trainer {
   CorpusStatistics statistics_;
   Sampler sampler_;
   std::shared_ptr<PixelCache> cache_;
+  std::string data_fingerprint_;  // of the training rows, so that a resumed run notices other data
 
   std::shared_ptr<Model> model_;
   std::vector<std::shared_ptr<Objective>> objectives_;
@@ -95,7 +96,7 @@ class Trainer {
   std::int64_t step_ = 0, steps_ = 0, first_step_ = 0, last_saved_step_ = -1;
   std::optional<Best> best_;
   double loss_ = 0;
-  torch::Tensor gradient_norm_;
+  double gradient_norm_ = 0;
   std::map<std::string, std::vector<std::pair<std::string, torch::Tensor>>>
       last_terms_;  // by objective, read on log steps
   std::chrono::steady_clock::time_point started_, last_save_;

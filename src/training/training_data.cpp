@@ -15,8 +15,8 @@ void check_disjoint(const Source& train, const Source& validation) {
   for (const Pair& pair : validation.pairs) {
     const std::string path = validation.path_of(pair).lexically_normal().string();
     if (!pictures.contains(path) || train.draw) continue;
-    fail(Exit::data, cat(validation.manifest.string(), ":", pair.line), cat("'", pair.image, "' is a training picture too"),
-         "keep training and validation pictures apart");
+    fail(Exit::data, cat(validation.manifest.string(), ":", pair.line),
+         cat("'", pair.image, "' is a training picture too"), "keep training and validation pictures apart");
   }
 }
 
@@ -39,12 +39,18 @@ TrainingData read_training_data(const Recipe& recipe, const std::string& root) {
   }
   if (recipe.data.split > 0) {
     auto [train, validation] = split_off(data.train, recipe.data.split);
+    if (!recipe.data.query_columns.empty()) {  // the same pictures, asked for by other columns
+      SourceOptions asked = recipe.data.train;
+      asked.caption_columns = recipe.data.query_columns;
+      validation = split_off(read(asked), recipe.data.split).second;
+    }
     data.train = std::move(train);
     data.validation = {std::move(validation)};
     data.validation.front().name = "validation";
-    log_info(cat("validation: ", grouped(static_cast<std::int64_t>(data.validation.front().pairs.size())), " of ",
-                 grouped(static_cast<std::int64_t>(data.train.pairs.size() + data.validation.front().pairs.size())),
-                 " pictures split off"));
+    log_info(
+        cat("validation: ", grouped(static_cast<std::int64_t>(data.validation.front().pairs.size())), " of ",
+            grouped(static_cast<std::int64_t>(data.train.pairs.size() + data.validation.front().pairs.size())),
+            " pictures split off"));
   }
   return data;
 }

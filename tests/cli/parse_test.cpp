@@ -33,6 +33,12 @@ TEST(Parse, TrainWorksOnExactlyOneThing) {
   EXPECT_EQ(parse_words({"train"}).exit_code, 2);
   EXPECT_EQ(parse_words({"train", "a.toml", "--data", "b.csv"}).exit_code, 2);
   EXPECT_EQ(parse_words({"train", "--resume", "runs/x", "--set", "train.lr=1"}).exit_code, 2);
+  EXPECT_EQ(parse_words({"train", "--resume", "runs/x", "--out", "runs/y"}).exit_code, 2);
+}
+
+TEST(Parse, ResumedRunMayFindItsDataElsewhere) {
+  const auto o = parse_to<TrainOptions>({"train", "--resume", "runs/x", "--set", "data.train=moved.csv"});
+  EXPECT_THAT(o.sets, ElementsAre("data.train=moved.csv"));
 }
 
 TEST(Parse, Evaluate) {

@@ -97,12 +97,12 @@ TEST(SearchOutput, NoHitsAreAHeader) { EXPECT_EQ(lines_of(hit_table({}, {80, fal
 TEST(SearchOutput, JsonHoldsEverything) {
   SearchOptions options;
   options.query = "heart";
-  const nlohmann::json json = hit_json(hits(), {"style"}, 11687, options);
+  const auto json = hit_json(hits(), {"style"}, 11687, options);
   EXPECT_EQ(json["schema_version"], 1);
   EXPECT_EQ(json["query"], "heart");
   EXPECT_EQ(json["bundle_size"], 11687);
   ASSERT_EQ(json["hits"].size(), 4u);
-  const nlohmann::json& first = json["hits"][0];
+  const auto& first = json["hits"][0];
   EXPECT_EQ(first["rank"], 1);
   EXPECT_DOUBLE_EQ(first["score"].get<double>(), 0.91234);
   EXPECT_EQ(first["path"], "noto/heart.png");
@@ -117,7 +117,7 @@ TEST(SearchOutput, JsonHoldsEverything) {
 TEST(SearchOutput, JsonOfAPictureNamesIt) {
   SearchOptions options;
   options.image = "q.png";
-  const nlohmann::json json = hit_json({}, {}, 3, options);
+  const auto json = hit_json({}, {}, 3, options);
   EXPECT_EQ(json["image"], "q.png");
   EXPECT_FALSE(json.contains("query"));
 }

@@ -241,7 +241,7 @@ TEST(Config, InlineTablesAndDottedKeysWork) {
   EXPECT_EQ(config.table("view").where("size"), "a.toml:3:9");
   EXPECT_EQ(config.table("view").integer("size", 0, 0, 9), 3);
   EXPECT_EQ(message_of([&] { config.finish(); }),
-            "a.toml:1:26: unknown key 'x' in [[objective]]; known here: kind");
+            "a.toml:1:27: unknown key 'x' in [[objective]]; known here: kind");
 }
 
 TEST(Config, SyntaxErrorsHaveAPlace) {

@@ -44,6 +44,13 @@ TEST_P(EveryImageEncoder, SeesThePictureNotItsMemoryFormat) {
             tolerance);  // nor its neighbours
 }
 
+TEST_P(EveryImageEncoder, ForwardIsTheThreeCalls) {
+  const auto tower = image_tower(GetParam().toml, 32);
+  tower->eval();
+  const auto images = random_images(2, 32);
+  EXPECT_LT(distance(tower->forward(images), tower->pool(tower->encode(tower->embed(images)))), 1e-5);
+}
+
 TEST_P(EveryImageEncoder, TakesOtherSizes) {
   const auto tower = image_tower(GetParam().toml, 32);
   EXPECT_EQ(tower->forward(random_images(2, 64)).size(1), tower->width());

@@ -43,6 +43,11 @@ TEST_P(EveryTextEncoder, MorePaddingChangesNothing) {
   EXPECT_LT(distance(tower_->forward(other, valid_), tower_->forward(ids_, valid_)), 1e-5);
 }
 
+TEST_P(EveryTextEncoder, ForwardIsTheThreeCalls) {
+  const auto tokens = tower_->encode(tower_->embed(ids_), valid_, tower_->causal_by_default());
+  EXPECT_LT(distance(tower_->forward(ids_, valid_), tower_->pool(tokens, valid_)), 1e-5);
+}
+
 TEST_P(EveryTextEncoder, AnEmptyCaptionStaysFinite) {
   EXPECT_TRUE(tower_->forward(ids_, valid_of({5, 0, 1}, 5)).isfinite().all().item<bool>());
 }

@@ -5,8 +5,8 @@
 
 #include "core/files.h"
 #include "core/format.h"
-#include "end_to_end/program.h"
-#include "support/temporary_folder.h"
+#include "tests/end_to_end/program.h"
+#include "tests/support/temporary_folder.h"
 
 namespace duet {
 namespace {
@@ -22,7 +22,8 @@ class CommandLine : public testing::Test {
     folder_ = new TemporaryFolder;
     manifest_ = make_pictures(folder_->path(), 200);
     run_ = *folder_ / "run";
-    const Finished train = duet_program({"train", make_recipe(folder_->path(), manifest_, 150).string(), "--out", run_.string()});
+    const Finished train =
+        duet_program({"train", make_recipe(folder_->path(), manifest_, 150).string(), "--out", run_.string()});
     ASSERT_EQ(train.exit, 0) << train.err;
     const Finished index = duet_program({"index", run_.string(), "--images", manifest_.string()});
     ASSERT_EQ(index.exit, 0) << index.err;
@@ -35,7 +36,8 @@ class CommandLine : public testing::Test {
 };
 
 TEST_F(CommandLine, LeavesTheFilesThatItPromises) {
-  for (const char* file : {"recipe.toml", "tokenizer.model", "metrics.jsonl", "report.html", "model/model.safetensors", "index/CURRENT"}) {
+  for (const char* file : {"recipe.toml", "tokenizer.model", "metrics.jsonl", "report.html",
+                           "model/model.safetensors", "index/CURRENT"}) {
     EXPECT_TRUE(fs::exists(run_ / file)) << file;
   }
   const std::string report = read_file(run_ / "report.html");
@@ -44,7 +46,8 @@ TEST_F(CommandLine, LeavesTheFilesThatItPromises) {
 }
 
 TEST_F(CommandLine, EvaluateScoresFarAboveChanceAndWritesResults) {
-  const Finished evaluated = duet_program({"evaluate", run_.string(), "--data", "all=" + manifest_.string(), "--json"});
+  const Finished evaluated =
+      duet_program({"evaluate", run_.string(), "--data", "all=" + manifest_.string(), "--json"});
   ASSERT_EQ(evaluated.exit, 0) << evaluated.err;
   for (const json& results : {json::parse(evaluated.out), json::parse(read_file(run_ / "results.json"))}) {
     EXPECT_EQ(results["schema_version"], 1);
@@ -60,11 +63,13 @@ TEST_F(CommandLine, SearchFindsTheColourAndShapeAskedFor) {
   const json hits = json::parse(found.out)["hits"];
   ASSERT_EQ(hits.size(), 5u);
   EXPECT_TRUE(contains(hits[0]["caption"], "red") || contains(hits[0]["caption"], "circle")) << hits[0];
-  for (std::size_t i = 1; i < 5; ++i) EXPECT_LE(hits[i]["score"].get<double>(), hits[i - 1]["score"].get<double>());
+  for (std::size_t i = 1; i < 5; ++i)
+    EXPECT_LE(hits[i]["score"].get<double>(), hits[i - 1]["score"].get<double>());
 }
 
 TEST_F(CommandLine, SearchByPictureFindsThePicture) {
-  const Finished found = duet_program({"search", "--image", (*folder_ / "pictures/shape 7.png").string(), "-b", bundle(), "-k", "1", "--json"});
+  const Finished found = duet_program(
+      {"search", "--image", (*folder_ / "pictures/shape 7.png").string(), "-b", bundle(), "-k", "1", "--json"});
   ASSERT_EQ(found.exit, 0) << found.err;
   const json hit = json::parse(found.out)["hits"][0];
   EXPECT_NEAR(hit["score"].get<double>(), 1.0, 1e-4);
@@ -84,7 +89,8 @@ TEST_F(CommandLine, MovedBundleAndPicturesStillAnswer) {
 
 TEST_F(CommandLine, EmbedWritesNumpyRows) {
   const fs::path out = *folder_ / "rows.npy";
-  ASSERT_EQ(duet_program({"embed", run_.string(), "--images", manifest_.string(), "--out", out.string()}).exit, 0);
+  ASSERT_EQ(duet_program({"embed", run_.string(), "--images", manifest_.string(), "--out", out.string()}).exit,
+            0);
   const std::string bytes = read_file(out);
   EXPECT_TRUE(bytes.starts_with("\x93NUMPY"));
   EXPECT_TRUE(contains(bytes, "'shape': (200, "));
@@ -115,7 +121,8 @@ TEST_F(CommandLine, DamagedModelIsRefused) {
 
 TEST_F(CommandLine, TrainsOnAManifestWithoutARecipe) {
   const fs::path run = *folder_ / "own";
-  const Finished trained = duet_program({"train", "--data", manifest_.string(), "--out", run.string(), "--set", "train.steps=25"});
+  const Finished trained =
+      duet_program({"train", "--data", manifest_.string(), "--out", run.string(), "--set", "train.steps=25"});
   ASSERT_EQ(trained.exit, 0) << trained.err;
   EXPECT_TRUE(contains(read_file(run / "recipe.toml"), "info_nce"));
   EXPECT_TRUE(contains(trained.err, "of memory")) << trained.err;
@@ -136,8 +143,12 @@ TEST_F(CommandLine, BadInputGetsOneMessageAndTheDocumentedExitCode) {
       {{"train", "nowhere.toml"}, 2, "nowhere.toml"},
       {{"train", recipe, "--out", (*folder_ / "x1").string(), "--set", "train.lrr=1"}, 2, "did you mean 'lr'"},
       {{"train", recipe, "--out", (*folder_ / "x2").string(), "--set", "train.lr=-1"}, 2, "train.lr"},
-      {{"train", recipe, "--out", (*folder_ / "x3").string(), "--set", "train.batch=100000"}, 2, "larger than the data"},
-      {{"train", recipe, "--out", (*folder_ / "x4").string(), "--set", "data.train=nowhere.csv"}, 3, "nowhere.csv"},
+      {{"train", recipe, "--out", (*folder_ / "x3").string(), "--set", "train.batch=100000"},
+       2,
+       "larger than the data"},
+      {{"train", recipe, "--out", (*folder_ / "x4").string(), "--set", "data.train=nowhere.csv"},
+       3,
+       "nowhere.csv"},
       {{"train", "--data", empty.string(), "--out", (*folder_ / "x5").string()}, 3, "empty.csv"},
       {{"index", run_.string(), "--images", html.string(), "--out", (*folder_ / "x6").string()}, 3, "html.csv"},
       {{"data", "check", html.string()}, 3, ""},
@@ -146,13 +157,16 @@ TEST_F(CommandLine, BadInputGetsOneMessageAndTheDocumentedExitCode) {
       {{"search", "x", "-b", folder_->path().string()}, 4, ""},
       {{"search", "", "-b", bundle()}, 2, ""},
       {{"search", "a", "-b", bundle(), "-k", "0"}, 2, ""},
-      {{"embed", run_.string(), "--images", manifest_.string(), "--out", (*folder_ / "x.csv").string()}, 2, ".npy"},
+      {{"embed", run_.string(), "--images", manifest_.string(), "--out", (*folder_ / "x.csv").string()},
+       2,
+       ".npy"},
       {{"serch", "x"}, 2, "search"},
   };
   for (const Case& one : cases) {
     const Finished finished = duet_program(one.arguments);
     EXPECT_EQ(finished.exit, one.exit) << joined(one.arguments, " ") << "\n" << finished.err;
-    EXPECT_TRUE(contains(finished.err + finished.out, one.said)) << joined(one.arguments, " ") << "\n" << finished.err;
+    EXPECT_TRUE(contains(finished.err + finished.out, one.said)) << joined(one.arguments, " ") << "\n"
+                                                                 << finished.err;
   }
 }
 

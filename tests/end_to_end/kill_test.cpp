@@ -1,4 +1,5 @@
-// SIGKILL at random moments, SIGINT and SIGTERM: what was saved is whole, and a resumed run ends with the same bytes.
+// SIGKILL at random moments, SIGINT and SIGTERM: what was saved is whole, and a resumed run ends with the same
+// bytes.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -7,23 +8,26 @@
 
 #include "core/files.h"
 #include "core/random.h"
-#include "end_to_end/program.h"
 #include "run/checkpoint.h"
-#include "support/temporary_folder.h"
+#include "tests/end_to_end/program.h"
+#include "tests/support/temporary_folder.h"
 
 namespace duet {
 namespace {
 
 void expect_same_model(const fs::path& a, const fs::path& b) {
-  for (const char* file : {"model/model.safetensors", "model/manifest.json", "metrics.jsonl"}) EXPECT_EQ(read_file(a / file), read_file(b / file)) << file;
+  for (const char* file : {"model/model.safetensors", "model/manifest.json", "metrics.jsonl"})
+    EXPECT_EQ(read_file(a / file), read_file(b / file)) << file;
 }
 
 Arguments train_or_resume(const fs::path& recipe, const fs::path& run) {
-  if (fs::exists(run / "recipe.toml")) return {"train", "-q", "--threads", "1", "--resume", run.string()};
+  if (fs::exists(run / "recipe.toml")) return {"train", "-q", "--resume", run.string()};
   return {"train", recipe.string(), "-q", "--threads", "1", "--out", run.string()};
 }
 
-void sleep_milliseconds(std::uint64_t milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); }
+void sleep_milliseconds(std::uint64_t milliseconds) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+}
 
 class KillTest : public testing::Test {
  protected:
@@ -55,7 +59,8 @@ TEST_F(KillTest, SignalsSaveAndSayHowToGoOn) {
   ASSERT_EQ(duet_program(train_or_resume(recipe_, whole)).exit, 0);
   for (const auto& [signal, exit] : {std::pair{SIGINT, 130}, {SIGTERM, 143}}) {
     const fs::path run = folder_ / std::to_string(signal);
-    const pid_t process = start_duet({"train", recipe_.string(), "-q", "--threads", "1", "--out", run.string()});
+    const pid_t process =
+        start_duet({"train", recipe_.string(), "-q", "--threads", "1", "--out", run.string()});
     while (checkpoint_steps(run).empty()) sleep_milliseconds(5);
     kill(process, signal);
     EXPECT_EQ(wait_for(process), exit);

@@ -1,4 +1,4 @@
-#include "end_to_end/program.h"
+#include "tests/end_to_end/program.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -9,7 +9,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "datasets/source.h"
-#include "support/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 extern char** environ;
 
@@ -61,14 +61,16 @@ fs::path make_pictures(const fs::path& folder, int count) {
   for (std::size_t row = 0; row < shapes.pairs.size(); ++row) {
     const std::string name = cat("pictures/shape ", row, ".png");
     write_png(folder / name, shapes.draw(static_cast<std::int64_t>(row)));
-    manifest += cat(name, ",\"", shapes.pairs[row].captions.front(), "\",", shapes.pairs[row].concept_key, "\n");
+    manifest +=
+        cat(name, ",\"", shapes.pairs[row].captions.front(), "\",", shapes.pairs[row].concept_key, "\n");
   }
   write_file(folder / "photos.csv", manifest);
   return folder / "photos.csv";
 }
 
 fs::path make_recipe(const fs::path& folder, const fs::path& manifest, int steps) {
-  write_file(folder / "recipe.toml", cat("[data]\ntrain = \"", manifest.string(), "\"\nsplit = 0.2\nworkers = 1\n"
+  write_file(folder / "recipe.toml", cat("[data]\ntrain = \"", manifest.string(),
+                                         "\"\nsplit = 0.2\nworkers = 1\n"
                                          "[tokenizer]\nvocabulary = 300\n"
                                          "[image]\nkind = \"convnet\"\nsize = 24\nwidths = [8, 16]\n"
                                          "[text]\nkind = \"bag_of_tokens\"\ncontext = 16\n"
@@ -76,7 +78,8 @@ fs::path make_recipe(const fs::path& folder, const fs::path& manifest, int steps
                                          "[[space]]\nname = \"parts\"\nkind = \"ridge\"\nweight = \"auto\"\n"
                                          "[views.main]\ncrop = [0.8, 1.0]\n"
                                          "[[objective]]\nkind = \"info_nce\"\n"
-                                         "[train]\nbatch = 16\nsteps = ", steps, "\nlr = 3e-3\nevaluations = 5\nema = 0.9\n"));
+                                         "[train]\nbatch = 16\nsteps = ",
+                                         steps, "\nlr = 3e-3\nevaluations = 5\nema = 0.9\n"));
   return folder / "recipe.toml";
 }
 

@@ -16,7 +16,8 @@ Pair pair_of(std::string image, std::vector<std::string> captions, std::string k
 // Three pictures of two concepts; the two cats share their caption.
 Source cats_and_dog() {
   Source source;
-  source.pairs = {pair_of("a.png", {"cat"}, "cat"), pair_of("b.png", {"cat", "a cat"}, "cat"), pair_of("c.png", {"dog"}, "dog")};
+  source.pairs = {pair_of("a.png", {"cat"}, "cat"), pair_of("b.png", {"cat", "a cat"}, "cat"),
+                  pair_of("c.png", {"dog"}, "dog")};
   return source;
 }
 

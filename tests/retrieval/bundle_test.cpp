@@ -255,5 +255,27 @@ TEST(Bundle, ARootGivenOverridesTheStoredOne) {
   expect_error([&] { Bundle::open(folder / "index", false, folder / "none"); }, 2, {"none", "is no folder"});
 }
 
+// golden/bundle-v1 was written by the first version of the format (120 rows of 8 numbers, HNSW4) and is never
+// written again: whatever a later version writes, it goes on reading this.
+TEST(Bundle, OfVersion1LoadsForEver) {
+  const Bundle bundle = Bundle::open(fs::path(DUET_RETRIEVAL_GOLDEN) / "bundle-v1", true);
+  EXPECT_EQ(bundle.size(), 120);
+  EXPECT_EQ(bundle.dimension(), 8);
+  EXPECT_EQ(bundle.factory(), "HNSW4");
+  EXPECT_EQ(bundle.model_identity(), "a-model");
+  EXPECT_EQ(bundle.picture_root(), "/pictures");
+  EXPECT_EQ(bundle.columns(), (std::vector<std::string>{"number", "größe"}));
+  EXPECT_EQ(read_file(bundle.model_folder() / "text.toml"), "kind = 'bag'\n");
+  for (std::int64_t row = 0; row < 120; ++row) {
+    const Item item = bundle.item(row);
+    EXPECT_EQ(item.path, cat("cats/cat ", row, ".png"));
+    EXPECT_EQ(item.captions, (std::vector<std::string>{cat("Katze Nr. ", row, ", größer"), "猫"}));
+    EXPECT_EQ(item.concept_key, cat("cat", row % 3));
+    EXPECT_EQ(item.columns, (std::vector<std::string>{cat(row), "a\tb"}));
+    EXPECT_EQ(bundle.search(bundle.row(row), 1).front().row, row);
+    EXPECT_NEAR(bundle.search(bundle.row(row), 1).front().score, 1, 1e-5);
+  }
+}
+
 }  // namespace
 }  // namespace duet

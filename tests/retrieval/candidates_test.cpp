@@ -53,7 +53,7 @@ TEST_P(CandidatesTest, ThreadsMayAskAtTheSameTime) {
   const std::vector<float> rows = clustered_vectors(kCount, kDimension, 200, 3);
   write_rows(folder / "rows", rows);
   const Factory factory = parse_factory(GetParam(), kCount, kDimension);
-  write_candidates(folder / "candidates", factory, rows, kDimension, false);
+  write_candidates(folder / "candidates", factory, rows, kDimension, true);
   const Rows mapped(folder / "rows", kCount, kDimension);
   const Candidates candidates(folder / "candidates", factory, mapped);
   const std::vector<std::int64_t> alone = candidates.propose(mapped.row(11), 50);

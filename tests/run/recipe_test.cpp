@@ -67,10 +67,13 @@ TEST(Recipe, TomlReadsBackAsTheSameRecipe) {
 
 TEST(Recipe, RefusesWithPlaceKeyAndRemedy) {
   using testing::internal::RE;
-  EXPECT_NE(refusal({}, "bach = 3\n").find("test.toml:16:1: unknown key 'bach' in [train]; did you mean 'batch'?"), std::string::npos)
+  EXPECT_NE(
+      refusal({}, "bach = 3\n").find("test.toml:16:1: unknown key 'bach' in [train]; did you mean 'batch'?"),
+      std::string::npos)
       << refusal({}, "bach = 3\n");
   EXPECT_NE(refusal({}, "minutes = -1\n").find("minutes"), std::string::npos);
-  EXPECT_NE(refusal({"train.steps=0"}).find("steps, epochs and minutes"), std::string::npos) << refusal({"train.steps=0"});
+  EXPECT_NE(refusal({"train.steps=0"}).find("steps, epochs and minutes"), std::string::npos)
+      << refusal({"train.steps=0"});
   EXPECT_NE(refusal({"data.split=0.1"}).find("split"), std::string::npos);
   EXPECT_NE(refusal({"image.kind=vitt"}).find("vit"), std::string::npos);
   EXPECT_NE(refusal({"train.precision=fp8"}).find("bf16"), std::string::npos);

@@ -69,7 +69,7 @@ TEST(Batch, WholeAndEmptySlices) {
 TEST(Batch, PicturesOrTextsMayBeAbsent) {
   Batch texts = make_batch(3, 1);
   texts.views.clear();
-  texts.image_id = {};
+  texts.image_id = torch::Tensor();
   const Batch part = texts.slice(1, 2).to(torch::kCPU);
   EXPECT_EQ(part.size(), 1);
   EXPECT_FALSE(part.image_id.defined());

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/files.h"
+#include "core/format.h"
 #include "tests/support/failure.h"
 #include "tests/support/temporary_folder.h"
 
@@ -65,10 +66,9 @@ TEST(TensorFile, ReadsWhatPythonWrote) {
 
 TEST(TensorFile, RefusesTypesThatDuetDoesNotUse) {
   const TemporaryFolder folder;
-  const std::string bytes(8, '\0');
+  const std::vector<std::byte> bytes(8);
   const auto view = [&](const char* dtype) {
-    return TensorView{
-        .dtype = dtype, .shape = {1}, .bytes = std::as_bytes(std::span(bytes.data(), size_of_dtype(dtype)))};
+    return TensorView{.dtype = dtype, .shape = {1}, .bytes = {bytes.data(), size_of_dtype(dtype)}};
   };
   write_safetensors(folder / "x", {{"a", view("U64")}});
   const Failure failure = failure_of([&] { load_tensors(folder / "x"); });
@@ -79,10 +79,8 @@ TEST(TensorFile, RefusesTypesThatDuetDoesNotUse) {
 
 TEST(TensorFile, RefusesTruthValuesOtherThanZeroAndOne) {
   const TemporaryFolder folder;
-  const std::string bytes("\0\1\2", 3);
-  write_safetensors(
-      folder / "x",
-      {{"a", {.dtype = "BOOL", .shape = {3}, .bytes = std::as_bytes(std::span(bytes.data(), 3))}}});
+  const std::vector<std::byte> bytes{std::byte{0}, std::byte{1}, std::byte{2}};
+  write_safetensors(folder / "x", {{"a", {.dtype = "BOOL", .shape = {3}, .bytes = bytes}}});
   EXPECT_EQ(failure_of([&] { load_tensors(folder / "x"); }).exit, Exit::artifact);
 }
 
@@ -114,7 +112,7 @@ TEST(CopyInto, NamesEveryKeyThatDoesNotFitAndChangesNothing) {
 
 TEST(CopyInto, ALongListIsCut) {
   TensorMap target;
-  for (int i = 10; i < 60; ++i) target["p" + std::to_string(i)] = torch::zeros({1});
+  for (int i = 10; i < 60; ++i) target[cat("p", i)] = torch::zeros({1});
   const std::string text = failure_of([&] { copy_into(target, {}, "x"); }).text;
   EXPECT_NE(text.find("p29 and 30 more"), std::string::npos) << text;
 }

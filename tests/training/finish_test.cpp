@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "run/checkpoint.h"
-#include "support/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 #include "training/metrics_log.h"
 
 namespace duet {
@@ -36,7 +36,9 @@ TEST(MetricsLog, IsCutBackToWhatACheckpointRecorded) {
 TEST(Checkpoints, AreListedByStepAndPruned) {
   TemporaryFolder folder;
   for (const std::int64_t step : {5, 100, 20, 7}) {
-    save_checkpoint(folder.path(), step, {.recipe_toml = "a = 1\n", .tokenizer_model = "", .tensors = {}, .facts = {{"step", step}}});
+    save_checkpoint(
+        folder.path(), step,
+        {.recipe_toml = "a = 1\n", .tokenizer_model = "", .tensors = {}, .facts = {{"step", step}}});
   }
   fs::create_directories(folder / "checkpoints/.step-9.tmp-1");
   fs::create_directories(folder / "checkpoints/step-x");
@@ -48,7 +50,8 @@ TEST(Checkpoints, AreListedByStepAndPruned) {
 
 TEST(Checkpoints, OfAnotherFormatAreRefused) {
   TemporaryFolder folder;
-  save_model(folder.path(), {.recipe_toml = "a = 1\n", .tokenizer_model = "", .tensors = {}, .facts = {{"step", 1}}});
+  save_model(folder.path(),
+             {.recipe_toml = "a = 1\n", .tokenizer_model = "", .tensors = {}, .facts = {{"step", 1}}});
   fs::create_directories(folder / "checkpoints");
   fs::rename(folder / "model", checkpoint_folder(folder.path(), 1));
   try {

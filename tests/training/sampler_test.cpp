@@ -16,7 +16,8 @@ std::vector<std::int64_t> groups_of(std::int64_t rows, std::int64_t per_concept)
 }
 
 TEST(Sampler, IsAFunctionOfSeedAndStepAlone) {
-  const Sampler a(groups_of(100, 5), 16, 2, 7), b(groups_of(100, 5), 16, 2, 7), other(groups_of(100, 5), 16, 2, 8);
+  const Sampler a(groups_of(100, 5), 16, 2, 7), b(groups_of(100, 5), 16, 2, 7),
+      other(groups_of(100, 5), 16, 2, 8);
   const auto late = a.rows(25);  // steps asked for in any order
   for (std::int64_t step = 0; step < 30; ++step) EXPECT_EQ(a.rows(step), b.rows(step)) << step;
   EXPECT_EQ(late, b.rows(25));

@@ -5,8 +5,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "run/saved_model.h"
-#include "support/temporary_folder.h"
 #include "tensors/device.h"
+#include "tests/support/temporary_folder.h"
 #include "training/finish.h"
 
 namespace duet {
@@ -49,9 +49,11 @@ Recipe recipe_with(const std::vector<std::string>& sets, const char* text = kSha
   return read_recipe(config);
 }
 
-struct Run {
-  explicit Run(const Recipe& with, const fs::path& folder)
-      : recipe(with), data(read_training_data(recipe, "")), tokenizer(Tokenizer::train(captions_of(data.train), recipe.tokenizer)) {
+struct TestRun {
+  explicit TestRun(const Recipe& with, const fs::path& folder)
+      : recipe(with),
+        data(read_training_data(recipe, "")),
+        tokenizer(Tokenizer::train(captions_of(data.train), recipe.tokenizer)) {
     fs::create_directories(folder);
     trainer.emplace(recipe, data, tokenizer, folder, torch::kCPU, set_compute_threads(1));
   }
@@ -80,7 +82,7 @@ TEST_P(TrainerTest, ResumeEqualsAnUninterruptedRun) {
   std::vector<std::string> sets = GetParam();
   sets.insert(sets.end(), {"train.evaluations=4", "train.keep=4"});
   const Recipe recipe = recipe_with(sets);
-  Run whole(recipe, folder / "whole");
+  TestRun whole(recipe, folder / "whole");
   ASSERT_EQ(whole.trainer->run(), Outcome::finished);
   ASSERT_EQ(checkpoint_steps(folder / "whole"), (std::vector<std::int64_t>{3, 6, 9, 12}));
   for (const std::int64_t step : {3, 6, 9}) {
@@ -90,7 +92,7 @@ TEST_P(TrainerTest, ResumeEqualsAnUninterruptedRun) {
     for (const std::int64_t later : {3, 6, 9, 12}) {
       if (later > step) fs::remove_all(checkpoint_folder(copy, later));
     }
-    Run resumed(recipe, copy);
+    TestRun resumed(recipe, copy);
     resumed.trainer->load(open_checkpoint(copy, step));
     ASSERT_EQ(resumed.trainer->run(), Outcome::finished);
     expect_equal_runs(folder / "whole", copy);
@@ -100,13 +102,14 @@ TEST_P(TrainerTest, ResumeEqualsAnUninterruptedRun) {
 INSTANTIATE_TEST_SUITE_P(Recipes, TrainerTest,
                          testing::Values(std::vector<std::string>{}, std::vector<std::string>{"data.split=0.2"},
                                          std::vector<std::string>{"train.micro_batch=4", "image.norm=group"},
-                                         std::vector<std::string>{"text.kind=transformer", "text.width=16", "text.layers=1", "text.heads=2",
+                                         std::vector<std::string>{"text.kind=transformer", "text.width=16",
+                                                                  "text.layers=1", "text.heads=2",
                                                                   "text.dropout=0.1"}));
 
 TEST(Trainer, NumberOfWorkersChangesNothing) {
   TemporaryFolder folder;
   for (const char* workers : {"0", "1", "3"}) {
-    Run run(recipe_with({std::string("data.workers=") + workers}), folder / workers);
+    TestRun run(recipe_with({std::string("data.workers=") + workers}), folder / workers);
     ASSERT_EQ(run.trainer->run(), Outcome::finished);
   }
   expect_equal_runs(folder / "0", folder / "1");
@@ -115,8 +118,9 @@ TEST(Trainer, NumberOfWorkersChangesNothing) {
 
 TEST(Trainer, LearnsEightPairsByHeart) {
   TemporaryFolder folder;
-  Run run(recipe_with({"data.shapes_count=8", "train.batch=8", "train.steps=150", "train.lr=5e-3", "views.main.crop=[1.0, 1.0]",
-                       "views.main.rotation=0", "tokenizer.vocabulary=280", "train.evaluations=1"}),
+  TestRun run(recipe_with({"data.shapes_count=8", "train.batch=8", "train.steps=150", "train.lr=5e-3",
+                       "views.main.crop=[1.0, 1.0]", "views.main.rotation=0", "tokenizer.vocabulary=280",
+                       "train.evaluations=1"}),
           folder / "run");
   ASSERT_EQ(run.trainer->run(), Outcome::finished);
   const SavedModel saved = load_saved_model(folder / "run", "best", "cpu");
@@ -131,7 +135,7 @@ TEST(Trainer, LearnsEightPairsByHeart) {
 
 TEST(Trainer, RehearsalLeavesNoTrace) {
   TemporaryFolder folder;
-  Run plain(recipe_with({}), folder / "plain"), rehearsed(recipe_with({}), folder / "rehearsed");
+  TestRun plain(recipe_with({}), folder / "plain"), rehearsed(recipe_with({}), folder / "rehearsed");
   EXPECT_GT(rehearsed.trainer->rehearse().seconds_per_step, 0);
   plain.trainer->run();
   rehearsed.trainer->run();
@@ -142,7 +146,7 @@ TEST(Trainer, RehearsalLeavesNoTrace) {
 TEST(Trainer, StopsOnALossThatIsNotFiniteAndKeepsTheCheckpoint) {
   TemporaryFolder folder;
   const Recipe recipe = recipe_with({});
-  Run first(recipe, folder / "run");
+  TestRun first(recipe, folder / "run");
   ASSERT_EQ(first.trainer->run(), Outcome::finished);
   fs::remove_all(checkpoint_folder(folder / "run", 12));
   const Sealed good = open_checkpoint(folder / "run", 6);
@@ -150,7 +154,7 @@ TEST(Trainer, StopsOnALossThatIsNotFiniteAndKeepsTheCheckpoint) {
   weights.begin()->second.fill_(std::numeric_limits<float>::quiet_NaN());
   save_tensors(good.folder / "model.safetensors", weights);
   const Sealed poisoned = seal_folder(good.folder, "duet-checkpoint", kCheckpointVersion, good.facts);
-  Run second(recipe, folder / "run");
+  TestRun second(recipe, folder / "run");
   second.trainer->load(poisoned);
   try {
     second.trainer->run();
@@ -165,7 +169,7 @@ TEST(Trainer, StopsOnALossThatIsNotFiniteAndKeepsTheCheckpoint) {
 
 TEST(Trainer, KeepsTheBestAndTheNewestCheckpoints) {
   TemporaryFolder folder;
-  Run run(recipe_with({"train.evaluations=6", "train.keep=2", "data.split=0.2"}), folder / "run");
+  TestRun run(recipe_with({"train.evaluations=6", "train.keep=2", "data.split=0.2"}), folder / "run");
   ASSERT_EQ(run.trainer->run(), Outcome::finished);
   const auto steps = checkpoint_steps(folder / "run");
   EXPECT_LE(steps.size(), 3u);

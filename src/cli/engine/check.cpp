@@ -5,6 +5,7 @@
 #include "core/format.h"
 #include "core/random.h"
 #include "run/recipe.h"
+#include "training/objectives.h"
 
 namespace duet {
 namespace {
@@ -24,7 +25,8 @@ std::int64_t parameters_below(const Model& model, const std::string& prefix) {
 }
 
 void print_part(const std::string& name, std::int64_t parameters, const std::string& shape) {
-  std::cout << name << std::string(name.size() < 24 ? 24 - name.size() : 1, ' ') << grouped(parameters) << " parameters  " << shape << "\n";
+  std::cout << name << std::string(name.size() < 24 ? 24 - name.size() : 1, ' ') << grouped(parameters)
+            << " parameters  " << shape << "\n";
 }
 
 }  // namespace
@@ -34,13 +36,15 @@ int run_check(const CheckOptions& options) {
   Config config = Config::read(options.recipe);
   for (const std::string& assignment : options.sets) config.set(assignment);
   const Recipe recipe = read_recipe(config);
-  const std::int64_t vocabulary = recipe.tokenizer.vocabulary + kSpecialCount;  // the corpus may allow fewer pieces
+  const std::int64_t vocabulary =
+      recipe.tokenizer.vocabulary + kSpecialCount;  // the corpus may allow fewer pieces
   Model model(recipe.model, vocabulary, recipe.seed);
   model.eval();
   torch::NoGradGuard no_grad;
   torch::Tensor pictures, captions;
   if (model.image) {
-    const torch::Tensor images = torch::zeros({2, 3, recipe.model.image_size, recipe.model.image_size}, torch::kUInt8);
+    const torch::Tensor images =
+        torch::zeros({2, 3, recipe.model.image_size, recipe.model.image_size}, torch::kUInt8);
     pictures = model.image->forward(model.normalize(images));
     print_part("image", parameters_below(model, "image."), cat(shape_of(images), " -> ", shape_of(pictures)));
   }
@@ -52,11 +56,21 @@ int run_check(const CheckOptions& options) {
   }
   for (const SpaceSpec& space : recipe.model.spaces) {
     print_part("space " + space.name, parameters_below(model, "spaces." + space.name + "."),
-               cat(space.kind, ", ", model.space(space.name).dimension(), " dimensions, weight ", space.auto_weight ? std::string("auto") : cat(space.weight)));
+               cat(space.kind, ", ", model.space(space.name).dimension(), " dimensions, weight ",
+                   space.auto_weight ? std::string("auto") : cat(space.weight)));
   }
+  // Objectives and parameter groups as training would make them: their mistakes show here, too.
+  CorpusStatistics statistics{.captions = 1,
+                              .counts = torch::ones(vocabulary, torch::kInt64),
+                              .document_frequency = torch::ones(vocabulary, torch::kInt64)};
+  model.prepare_for_corpus(statistics.counts > 0, statistics.idf());
+  const auto objectives = make_objectives(recipe, model, nullptr, statistics, 1);
+  const OptimizerOptions& optimizer = recipe.train.optimizer;
+  plan_parameters(named_parameters(recipe, model, objectives), optimizer.groups, optimizer.adamw.weight_decay);
   for (const ObjectiveSpec& objective : recipe.objectives) {
-    const std::string weight = objective.weight_start == objective.weight_end ? cat(objective.weight_start)
-                                                                              : cat(objective.weight_start, " to ", objective.weight_end);
+    const std::string weight = objective.weight_start == objective.weight_end
+                                   ? cat(objective.weight_start)
+                                   : cat(objective.weight_start, " to ", objective.weight_end);
     std::cout << "objective " << objective.name << ": " << objective.kind << ", weight " << weight << "\n";
   }
   std::cout << options.recipe << " is fine\n";

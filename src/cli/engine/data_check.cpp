@@ -28,7 +28,8 @@ nlohmann::json to_json(const SourceReport& report) {
 
 void print_list(std::string_view title, const std::vector<std::string>& lines) {
   std::cout << title << ": " << lines.size() << "\n";
-  for (std::size_t i = 0; i < std::min<std::size_t>(20, lines.size()); ++i) std::cout << "  " << lines[i] << "\n";
+  for (std::size_t i = 0; i < std::min<std::size_t>(20, lines.size()); ++i)
+    std::cout << "  " << lines[i] << "\n";
   if (lines.size() > 20) std::cout << "  ... (--json lists all)\n";
 }
 
@@ -38,18 +39,21 @@ int run_data_check(const DataCheckOptions& options) {
   SourceOptions source_options{.data = options.manifest, .root = options.root};
   source_options.caption_columns = options.captions;
   const Source source = read_source(source_options, false);
-  const int threads = options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency());
+  const int threads =
+      options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency());
   const SourceReport report = examine(source, kLongCaption, threads);
   if (options.json) {
     std::cout << to_json(report).dump(2) << "\n";
   } else {
-    std::cout << "rows: " << grouped(report.rows) << "\npictures: " << grouped(report.pictures) << "\ncaptions: " << grouped(report.captions)
-              << "\nconcepts: " << grouped(report.concepts) << "\n";
+    std::cout << "rows: " << grouped(report.rows) << "\npictures: " << grouped(report.pictures)
+              << "\ncaptions: " << grouped(report.captions) << "\nconcepts: " << grouped(report.concepts)
+              << "\n";
     print_list("missing pictures", report.missing);
     print_list("unreadable pictures", report.unreadable);
     print_list("groups of equal pictures", report.duplicate_pictures);
-    std::cout << "empty captions: " << report.empty_captions << "\ncaptions used more than once: " << report.duplicate_captions
-              << "\ncaptions over " << kLongCaption << " bytes: " << report.long_captions << "\n";
+    std::cout << "empty captions: " << report.empty_captions
+              << "\ncaptions used more than once: " << report.duplicate_captions << "\ncaptions over "
+              << kLongCaption << " bytes: " << report.long_captions << "\n";
     std::cout << "picture sizes: " << report.sizes.size() << " different\n";
   }
   const bool usable = report.missing.empty() && report.unreadable.empty() && report.empty_captions == 0;

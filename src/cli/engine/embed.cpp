@@ -1,4 +1,4 @@
-#include <iostream>
+#include <limits>
 #include <sstream>
 
 #include "cli/engine.h"
@@ -18,7 +18,9 @@ std::vector<std::string> read_lines(const std::string& file) {
   std::istringstream text(to_utf8(read_file(file)));
   for (std::string line; std::getline(text, line);) {
     if (line.ends_with('\r')) line.pop_back();
-    if (const auto at = invalid_utf8(line)) fail(Exit::data, cat(file, ":", lines.size() + 1), cat("byte ", *at + 1, " is no UTF-8"), "save the file as UTF-8");
+    if (const auto at = invalid_utf8(line))
+      fail(Exit::data, cat(file, ":", lines.size() + 1), cat("byte ", *at + 1, " is no UTF-8"),
+           "save the file as UTF-8");
     lines.push_back(line);
   }
   if (lines.empty()) fail(Exit::data, file, "has no lines", "a text a line is expected");
@@ -27,26 +29,39 @@ std::vector<std::string> read_lines(const std::string& file) {
 
 // NumPy's format 1.0 (numpy.lib.format): magic, header length, a Python dict padded to 64 bytes, C-order data.
 std::string npy_bytes(const torch::Tensor& rows) {
-  std::string header = cat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows.size(0), ", ", rows.size(1), "), }");
+  std::string header =
+      cat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows.size(0), ", ", rows.size(1), "), }");
   header.append(63 - (10 + header.size()) % 64, ' ').append("\n");
   std::string bytes("\x93NUMPY\x01\x00", 8);
   bytes += static_cast<char>(header.size() & 0xff);
   bytes += static_cast<char>(header.size() >> 8);
   bytes += header;
-  bytes.append(reinterpret_cast<const char*>(rows.data_ptr<float>()), static_cast<std::size_t>(rows.numel()) * sizeof(float));
+  bytes.append(reinterpret_cast<const char*>(rows.data_ptr<float>()),
+               static_cast<std::size_t>(rows.numel()) * sizeof(float));
   return bytes;
+}
+
+// Refused before the work, not after it.
+void check_out(const fs::path& out) {
+  if (out.extension() != ".npy" && out.extension() != ".safetensors") {
+    fail(Exit::usage, "--out", cat("'", out.string(), "' has no known ending"),
+         "allowed are .npy and .safetensors");
+  }
+  const fs::path folder = fs::absolute(out).parent_path();
+  if (!fs::is_directory(folder)) fail(Exit::usage, "--out", cat("there is no folder ", folder.string()));
 }
 
 void write_rows(const fs::path& out, const torch::Tensor& rows) {
   if (out.extension() == ".npy") return replace_file(out, npy_bytes(rows));
-  if (out.extension() == ".safetensors") return save_tensors(out, {{"embeddings", rows}});
-  fail(Exit::usage, "--out", cat("'", out.string(), "' has no known ending"), "allowed are .npy and .safetensors");
+  save_tensors(out, {{"embeddings", rows}});
 }
 
 }  // namespace
 
 int run_embed(const EmbedOptions& options) {
-  if (options.images.empty() == options.texts.empty()) fail(Exit::usage, "duet embed", "needs either --images or --texts");
+  if (options.images.empty() == options.texts.empty())
+    fail(Exit::usage, "duet embed", "needs either --images or --texts");
+  check_out(options.out);
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
   EmbedSetting setting = embed_setting_of(saved, options.batch);
   torch::Tensor rows;
@@ -54,6 +69,7 @@ int run_embed(const EmbedOptions& options) {
     saved.texts();
     rows = embed_texts(setting, read_lines(options.texts));
   } else {
+    saved.pictures();
     setting.progress = true;
     const Source source = read_pictures(options.images, options.root, saved.recipe);
     EmbeddedImages images = embed_images(setting, source);

@@ -16,41 +16,46 @@ struct Split {
   Source source;
 };
 
-std::vector<Split> read_splits(const EvaluateOptions& options, const Recipe& recipe) {
+std::vector<Split> read_splits(const EvaluateOptions& options, Recipe recipe) {
+  if (!options.captions.empty()) recipe.data.query_columns = options.captions;
   std::vector<Split> splits;
-  const auto add = [&](const std::string& name, SourceOptions source) {
-    if (!options.root.empty()) source.root = options.root;
-    if (!options.captions.empty()) source.caption_columns = options.captions;
-    else if (!recipe.data.query_columns.empty()) source.caption_columns = recipe.data.query_columns;
-    splits.push_back({name, source.data, read_source(source)});
+  const auto add = [&](NamedSource split) {
+    if (!options.root.empty()) split.options.root = options.root;
+    if (!recipe.data.query_columns.empty()) split.options.caption_columns = recipe.data.query_columns;
+    splits.push_back({split.name, split.options.data, read_source(split.options)});
   };
+  std::vector<std::string> names;
   for (const std::string& entry : options.data) {
-    const auto equals = entry.find('=');
-    const std::string data = equals == std::string::npos ? entry : entry.substr(equals + 1);
-    SourceOptions source = recipe.data.train;
-    source.data = data;
-    source.format = "auto";
-    add(equals == std::string::npos ? fs::path(data).stem().string() : entry.substr(0, equals), source);
+    add(named_source(entry, recipe.data.train, names));
+    names.push_back(splits.back().name);
   }
   if (!options.data.empty()) return splits;
-  for (const NamedSource& split : recipe.data.validation) add(split.name, split.options);
+  for (const NamedSource& split : recipe.data.validation) add(split);
   if (recipe.data.split > 0) {
     TrainingData data = read_training_data(recipe, options.root);
     splits.push_back({"validation", recipe.data.train.data, std::move(data.validation.front())});
   }
-  if (splits.empty()) fail(Exit::usage, "duet evaluate", "the recipe names no validation data", "give --data manifest");
+  if (splits.empty())
+    fail(Exit::usage, "duet evaluate", "the recipe names no validation data", "give --data manifest");
   return splits;
 }
 
 void print_table(const nlohmann::json& results) {
-  std::cout << "split               direction        R@1             R@5    R@10   median rank  queries/gallery\n";
-  const auto pad = [](std::string text, std::size_t width) { return text.append(text.size() < width ? width - text.size() : 1, ' '); };
+  std::cout
+      << "split               direction        R@1             R@5    R@10   median rank  queries/gallery\n";
+  const auto pad = [](std::string text, std::size_t width) {
+    return text.append(text.size() < width ? width - text.size() : 1, ' ');
+  };
   for (const auto& [name, split] : results.items()) {
-    for (const auto& [direction, label] : {std::pair{"text_to_image", "text to image"}, {"image_to_text", "image to text"}}) {
+    for (const auto& [direction, label] :
+         {std::pair{"text_to_image", "text to image"}, {"image_to_text", "image to text"}}) {
       const auto& s = split[direction];
-      std::cout << pad(name, 20) << pad(label, 17) << pad(cat(fixed(s["recall_at_1"], 3), " [", fixed(s["recall_at_1_interval"][0], 3), ", ", fixed(s["recall_at_1_interval"][1], 3), "]"), 22)
-                << pad(fixed(s["recall_at_5"], 3), 7) << pad(fixed(s["recall_at_10"], 3), 7) << pad(fixed(s["median_rank"], 1), 13)
-                << split["queries"] << "/" << split["gallery"] << "\n";
+      std::cout << pad(name, 20) << pad(label, 17)
+                << pad(cat(fixed(s["recall_at_1"], 3), " [", fixed(s["recall_at_1_interval"][0], 3), ", ",
+                           fixed(s["recall_at_1_interval"][1], 3), "]"),
+                       22)
+                << pad(fixed(s["recall_at_5"], 3), 7) << pad(fixed(s["recall_at_10"], 3), 7)
+                << pad(fixed(s["median_rank"], 1), 13) << split["queries"] << "/" << split["gallery"] << "\n";
     }
   }
 }
@@ -69,10 +74,12 @@ int run_evaluate(const EvaluateOptions& options) {
     warn_bad_pictures(split.source, result.bad);
     splits[split.name] = to_json(result, split.data);
   }
-  if (options.save) {
+  if (options.save && saved.folder != fs::path(options.run)) {  // nothing goes into a sealed folder
     const fs::path file = fs::path(options.run) / "results.json";
-    nlohmann::json all = fs::exists(file) ? nlohmann::json::parse(read_file(file), nullptr, false) : nlohmann::json();
-    if (!all.is_object() || all.value("model", "") != saved.identity) all = results;   // scores of another model go
+    nlohmann::json all =
+        fs::exists(file) ? nlohmann::json::parse(read_file(file), nullptr, false) : nlohmann::json();
+    if (!all.is_object() || all.value("model", "") != saved.identity)
+      all = results;  // scores of another model go
     all.update(splits);
     replace_file(file, all.dump(2) + "\n");
     log_info(cat("wrote ", file.string()));

@@ -11,9 +11,12 @@ namespace {
 
 torch::Tensor picture_tensor(const std::string& path, const Recipe& recipe) {
   try {
-    const Image image = resize_image(load_image(path, {.enough = 2 * recipe.preprocessing.size, .max_pixels = recipe.data.loader.max_pixels}),
+    const Image image = resize_image(load_image(path, {.enough = 2 * recipe.preprocessing.size,
+                                                       .max_pixels = recipe.data.loader.max_pixels}),
                                      recipe.preprocessing);
-    return torch::tensor(c10::ArrayRef<std::uint8_t>(image.rgb)).view({1, image.height, image.width, 3}).permute({0, 3, 1, 2});
+    return torch::tensor(c10::ArrayRef<std::uint8_t>(image.rgb))
+        .view({1, image.height, image.width, 3})
+        .permute({0, 3, 1, 2});
   } catch (const BadImage& bad) {
     fail(Exit::data, path, bad.what());
   }
@@ -22,11 +25,13 @@ torch::Tensor picture_tensor(const std::string& path, const Recipe& recipe) {
 }  // namespace
 
 int run_image_search(const SearchOptions& options) {
-  const Bundle bundle = Bundle::open(find_bundle(options.bundle));
+  const Bundle bundle = Bundle::open(find_bundle(options.bundle), true, options.root);
   const BundleModel saved = load_bundle_model(bundle.model_folder());
   torch::NoGradGuard no_grad;
-  const torch::Tensor feature = saved.model->image->forward(saved.model->normalize(picture_tensor(options.image, saved.recipe)));
-  const torch::Tensor query = saved.model->retrieval_of_image_features(feature.to(torch::kFloat32)).contiguous();
+  const torch::Tensor feature =
+      saved.model->image->forward(saved.model->normalize(picture_tensor(options.image, saved.recipe)));
+  const torch::Tensor query =
+      saved.model->retrieval_of_image_features(feature.to(torch::kFloat32)).contiguous();
   return search_and_show(bundle, {query.data_ptr<float>(), static_cast<std::size_t>(query.numel())}, options);
 }
 

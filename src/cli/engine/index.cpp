@@ -1,39 +1,43 @@
-#include <set>
-
 #include "cli/engine.h"
 #include "cli/engine/run_setting.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
-#include "run/bundle_model.h"
 #include "retrieval/bundle.h"
+#include "retrieval/candidates.h"
+#include "run/bundle_model.h"
 
 namespace duet {
 namespace {
 
 Item item_of(const Pair& pair) {
-  return {.path = pair.image, .captions = pair.captions, .concept_key = pair.concept_key, .columns = pair.columns};
+  return {
+      .path = pair.image, .captions = pair.captions, .concept_key = pair.concept_key, .columns = pair.columns};
 }
 
 }  // namespace
 
 int run_index(const IndexOptions& options) {
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
+  saved.texts();
+  saved.pictures();
+  if (options.out.empty() && saved.folder == fs::path(options.run)) {
+    fail(Exit::usage, options.run, "is a sealed folder, in which no index has a place", "give --out BUNDLE");
+  }
   const Source source = read_pictures(options.images, options.root, saved.recipe);
+  if (!options.factory.empty()) {  // refused before the work, not after it
+    parse_factory(options.factory, static_cast<std::int64_t>(source.pairs.size()),
+                  saved.model->retrieval_dimension());
+  }
   EmbedSetting setting = embed_setting_of(saved, options.batch);
   setting.progress = true;
   const EmbeddedImages images = embed_images(setting, source);
   warn_bad_pictures(source, images.bad);
-  std::set<std::int64_t> bad;
-  for (const auto& [row, why] : images.bad) bad.insert(row);
-  std::vector<std::int64_t> rows;
+  const std::vector<std::int64_t> rows = readable_rows(source, images.bad);
   BundleContent content;
-  for (std::int64_t row = 0; row < static_cast<std::int64_t>(source.pairs.size()); ++row) {
-    if (bad.contains(row)) continue;
-    rows.push_back(row);
+  for (const std::int64_t row : rows)
     content.items.push_back(item_of(source.pairs[static_cast<std::size_t>(row)]));
-  }
   if (rows.empty()) fail(Exit::data, options.images, "holds no picture that can be read");
   const torch::Tensor vectors = images.rows.index_select(0, torch::tensor(rows)).contiguous();
   const fs::path out = options.out.empty() ? fs::path(options.run) / "index" : fs::path(options.out);
@@ -49,7 +53,8 @@ int run_index(const IndexOptions& options) {
   content.model_identity = saved.identity;
   write_bundle(out, content, {.factory = options.factory});
   fs::remove_all(model_folder);
-  log_info(cat(grouped(static_cast<std::int64_t>(rows.size())), " pictures in ", out.string(), "; try: duet search \"...\" -b ", out.string()));
+  log_info(cat(grouped(static_cast<std::int64_t>(rows.size())), " pictures in ", out.string(),
+               "; try: duet search \"...\" -b ", out.string()));
   return 0;
 }
 

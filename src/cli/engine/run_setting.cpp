@@ -18,14 +18,12 @@ EmbedSetting embed_setting_of(const SavedModel& saved, int batch) {
           .max_pixels = saved.recipe.data.loader.max_pixels};
 }
 
-void warn_bad_pictures(const Source& source, const std::vector<std::pair<std::int64_t, std::string>>& bad) {
+void warn_bad_pictures(const Source& source, const BadRows& bad) {
   if (bad.empty()) return;
-  std::string list;
-  for (std::size_t i = 0; i < std::min<std::size_t>(10, bad.size()); ++i) {
-    list += cat("\n  ", source.pairs[static_cast<std::size_t>(bad[i].first)].image, ": ", bad[i].second);
-  }
-  log_warning(cat(bad.size(), " of ", source.pairs.size(), " pictures cannot be read and are left out:", list,
-                  bad.size() > 10 ? "\n  ... (duet data check lists them all)" : ""));
+  std::vector<std::string> list;
+  for (const auto& [row, why] : bad)
+    list.push_back(cat(source.pairs[static_cast<std::size_t>(row)].image, ": ", why));
+  log_warning(bad_picture_list(list, source.pairs.size(), "left out"));
 }
 
 Source read_pictures(const std::string& images, const std::string& root, const Recipe& recipe) {

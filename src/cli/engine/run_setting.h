@@ -11,7 +11,7 @@ namespace duet {
 
 EmbedSetting embed_setting_of(const SavedModel& saved, int batch);
 // One warning: how many pictures cannot be read, and the first ten with why.
-void warn_bad_pictures(const Source& source, const std::vector<std::pair<std::int64_t, std::string>>& bad);
+void warn_bad_pictures(const Source& source, const BadRows& bad);
 // --images: a manifest or a folder; captions are kept where there are some.
 Source read_pictures(const std::string& images, const std::string& root, const Recipe& recipe);
 
