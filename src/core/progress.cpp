@@ -17,7 +17,6 @@ using std::chrono::steady_clock;
 constexpr double kRedrawSeconds = 0.1;
 constexpr double kLineSeconds = 10;
 constexpr double kWindowSeconds = 3;
-constexpr int kBarCells = 24;
 
 double seconds_between(steady_clock::time_point from, steady_clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
@@ -29,14 +28,29 @@ std::size_t terminal_columns() {
   return size.ws_col;
 }
 
-// Cut so that the line never wraps; whole UTF-8 characters, counted as one cell each.
+bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; }
+
+// UTF-8 characters, counted as one cell each.
+std::size_t cells_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_character));
+}
+
+// Cut between characters so that the line never wraps.
 std::string cut_to(const std::string& line, std::size_t cells) {
   std::size_t used = 0;
   for (std::size_t i = 0; i < line.size(); ++i) {
-    const bool starts_character = (static_cast<unsigned char>(line[i]) & 0xc0) != 0x80;
-    if (starts_character && ++used > cells) return line.substr(0, i);
+    if (starts_character(line[i]) && ++used > cells) return line.substr(0, i);
   }
   return line;
+}
+
+// As wide as the line leaves room for; on a narrow terminal the numbers matter more.
+std::string bar_of(double share, std::size_t cells, std::size_t taken) {
+  constexpr std::size_t kWidest = 24, kNarrowest = 6, kFrame = 4;
+  const std::size_t width = std::min(cells > taken + kFrame ? cells - taken - kFrame : 0, kWidest);
+  if (width < kNarrowest) return "";
+  const auto filled = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(width));
+  return cat("[", std::string(filled, '='), std::string(width - filled, ' '), "]  ");
 }
 
 }  // namespace
@@ -90,36 +104,30 @@ void Progress::finish() {
 
 // "train  [=====>      ]  45 %  2,250/5,000 steps  12.5 steps/s  3 min 40 s left  loss 3.21"
 void Progress::draw(bool last) {
-  std::string line = title_ + "  ";
-  if (total_ > 0) {
-    const double share = std::clamp(static_cast<double>(done_) / static_cast<double>(total_), 0.0, 1.0);
-    if (bar_) {
-      const auto filled = static_cast<std::size_t>(share * kBarCells);
-      line += "[" + std::string(filled, '=') + std::string(kBarCells - filled, ' ') + "]  ";
-    }
-    line += cat(static_cast<int>(share * 100), " %  ", grouped(done_), "/", grouped(total_), " ", unit_);
-  } else {
-    line += cat(grouped(done_), " ", unit_);
-  }
   const double elapsed = seconds_between(start_, steady_clock::now());
-  const double per_second = last && elapsed > 0 ? static_cast<double>(done_ - started_at_) / elapsed : rate();
+  const double share = total_ > 0 ? static_cast<double>(done_) / static_cast<double>(total_) : 0;
+  std::string facts = total_ > 0 ? cat(std::clamp(static_cast<int>(share * 100), 0, 100), " %  ",
+                                       grouped(done_), "/", grouped(total_), " ", unit_)
+                                 : cat(grouped(done_), " ", unit_);
+  double per_second = rate();
+  if (last && elapsed > 0 && started_at_ >= 0) per_second = static_cast<double>(done_ - started_at_) / elapsed;
   if (per_second > 0) {
-    line +=
+    facts +=
         cat("  ", per_second < 99.95 ? fixed(per_second, 1) : grouped(static_cast<std::int64_t>(per_second)),
             " ", unit_, "/s");
     if (!last && done_ < total_) {
-      line += cat("  ", human_seconds(static_cast<double>(total_ - done_) / per_second), " left");
+      facts += cat("  ", human_seconds(static_cast<double>(total_ - done_) / per_second), " left");
     }
   }
-  if (last) line += cat("  in ", human_seconds(elapsed));
-  if (!note_.empty()) line += "  " + note_;
-  if (!bar_) {
-    log_info(line);
-  } else if (last) {  // the bar becomes an ordinary line that stays
-    set_status_line("");
-    log_info(line);
+  if (last) facts += cat("  in ", human_seconds(elapsed));
+  if (!note_.empty()) facts += "  " + note_;
+  if (bar_ && last) set_status_line("");  // the bar becomes an ordinary line that stays
+  if (!bar_ || last) {
+    log_info(cat(title_, "  ", facts));
   } else {
-    set_status_line(cut_to(line, terminal_columns() - 1));
+    const std::size_t cells = terminal_columns() - 1;
+    const std::string bar = total_ > 0 ? bar_of(share, cells, cells_of(title_) + cells_of(facts) + 2) : "";
+    set_status_line(cut_to(cat(title_, "  ", bar, facts), cells));
   }
 }
 

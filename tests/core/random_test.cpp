@@ -8,6 +8,8 @@
 #include <set>
 #include <string>
 
+#include "core/checksum.h"
+
 namespace duet {
 namespace {
 
@@ -106,8 +108,12 @@ TEST(SeedOf, DependsOnEveryPartAndOnTheirOrder) {
 
 // These numbers are part of every saved run: a change here changes the result of every resume.
 TEST(SeedOf, KeepsItsValues) {
-  EXPECT_EQ(mix(0, std::uint64_t{0}), seed_of(0, 0));
+  EXPECT_EQ(mix(0, std::uint64_t{0}), 12035550249420947055u);
+  EXPECT_EQ(mix(7, std::uint64_t{11}), 17890044180799237140u);
+  EXPECT_EQ(seed_of(5, 1, 2), 16318735279579375160u);
+  EXPECT_EQ(mix(3, std::string_view("init")), mix(3, hash64("init")));
   EXPECT_EQ(seed_of(1, "init", 2), mix(mix(1, std::string_view("init")), std::uint64_t{2}));
+  EXPECT_EQ(hash64("init"), 13245688441871745875u);
 }
 
 }  // namespace

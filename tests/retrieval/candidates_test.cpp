@@ -69,7 +69,7 @@ TEST_P(CandidatesTest, ThreadsMayAskAtTheSameTime) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Factories, CandidatesTest,
-                         testing::Values("IVF64,Flat", "IVF64,SQ8", "IVF64,PQ16", "HNSW32", "HNSW32,SQ8"),
+                         testing::Values("IVF64,Flat", "IVF64,SQ8", "IVF64,PQ8", "HNSW32", "HNSW32,SQ8"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::replace(name.begin(), name.end(), ',', '_');
