@@ -1,6 +1,6 @@
 # duet_library(NAME [TORCH] SOURCES ... LINKS ...)   one static library a folder, called duet_NAME
 #   TORCH: the sources may include LibTorch; they share one precompiled header and the pool of large units.
-# duet_executable(NAME [TORCH] ...) and duet_test(NAME [TORCH] [LABEL slow] ...) take the same arguments.
+# duet_executable(NAME [TORCH] ...) and duet_test(NAME [TORCH] [WHOLE] [LABEL slow] ...) take the same arguments.
 add_library(duet_options INTERFACE)
 target_compile_options(duet_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                        $<$<BOOL:${DUET_WERROR}>:-Werror>)
@@ -33,7 +33,7 @@ function(duet_executable name)
 endfunction()
 
 function(duet_test name)
-  cmake_parse_arguments(ARG "TORCH" "LABEL" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;WHOLE" "LABEL" "SOURCES;LINKS" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL fast)
   endif()
@@ -44,8 +44,13 @@ function(duet_test name)
   add_executable(${name})
   _duet_common(${name} ${_torch} SOURCES ${ARG_SOURCES} LINKS ${ARG_LINKS} GTest::gtest_main GTest::gmock)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
-                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600)
+  if(ARG_WHOLE)  # one process for all its tests: they share a costly set-up
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 900)
+  else()
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+                         PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600)
+  endif()
 endfunction()
 
 if(NOT EXISTS "${CMAKE_BINARY_DIR}/pch/pch.cpp")  # written once: a newer one would recompile every unit

@@ -96,8 +96,7 @@ class Vit : public ImageEncoder {
     const std::int64_t patch = options_.patch, height = images.size(2) / patch, width = images.size(3) / patch;
     TORCH_CHECK(images.size(2) % patch == 0 && images.size(3) % patch == 0,
                 "vit: pictures must be multiples of ", patch);
-    // A convolution whose stride is its kernel, as a matrix product over cut-out patches (row, column,
-    // channel).
+    // A convolution whose stride is its kernel is a matrix product: a patch is (row, column, channel).
     const auto cut =
         images.permute({0, 2, 3, 1}).reshape({-1, height, patch, width, patch, 3}).permute({0, 1, 3, 2, 4, 5});
     auto tokens = patches_->forward(cut.reshape({images.size(0), height * width, -1}));
@@ -147,8 +146,8 @@ class Vit : public ImageEncoder {
     return pre_norm_ ? pre_norm_->forward(x) : x;
   }
 
-  torch::Tensor positions(std::int64_t height,
-                          std::int64_t width) const {  // of the patches, [height * width, D]
+  // Of the patches, [height * width, D].
+  torch::Tensor positions(std::int64_t height, std::int64_t width) const {
     const std::int64_t grid = options_.grid();
     if (!positions_.defined()) return sincos_positions(height, width, grid, options_.width);
     const auto own = class_token_.defined() ? positions_.slice(0, 1) : positions_;

@@ -23,8 +23,7 @@ class Config {
  public:
   static Config read(const std::filesystem::path& file);              // Error(usage): file:line:column: what
   static Config parse(std::string_view text, std::string_view name);  // `name` stands where a file name would
-  // One --set: "train.lr=1e-4" or "objective.0.weight=2" (arrays by position); the value is TOML, a bare word
-  // is text.
+  // One --set: "train.lr=1e-4", "objective.0.weight=2" (arrays by position); the value is TOML or a bare word.
   void set(std::string_view assignment);
 
   bool has(std::string_view key) const;
@@ -35,10 +34,9 @@ class Config {
   std::string text(std::string_view key, std::string_view fallback);
   std::string choice(std::string_view key, std::string_view fallback, const std::vector<std::string>& allowed);
   std::string required_text(std::string_view key);
-  std::vector<std::string> texts(std::string_view key,
-                                 const std::vector<std::string>& fallback);  // a string is a list of one
-  std::vector<double> numbers(std::string_view key, const std::vector<double>& fallback,
-                              Range range);  // a number is a list of one
+  // A single string or number is a list of one.
+  std::vector<std::string> texts(std::string_view key, const std::vector<std::string>& fallback);
+  std::vector<double> numbers(std::string_view key, const std::vector<double>& fallback, Range range);
 
   Config table(std::string_view key);                // [key]; an empty one when absent
   std::vector<Config> tables(std::string_view key);  // [[key]]; a single [key] is a list of one
@@ -50,8 +48,7 @@ class Config {
   // Error(usage): where(key): what; remedy
   [[noreturn]] void fail(std::string_view key, std::string_view what, std::string_view remedy = {}) const;
 
-  // Errors on the first key (in file order) below this table that no getter has asked for. Call once, at the
-  // root.
+  // Errors on the first key (in file order) below this table that no getter has asked for. Call at the root.
   void finish() const;
   // The whole document after --set, as TOML.
   std::string to_toml() const;

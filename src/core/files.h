@@ -13,19 +13,18 @@ namespace duet {
 namespace fs = std::filesystem;
 
 std::string read_file(const fs::path& path);  // Error(failed) naming path and reason
-void write_file(const fs::path& path,
-                std::string_view content);  // plain write + fsync; Error(failed) on a full disk
-void replace_file(const fs::path& path,
-                  std::string_view content);  // temporary name, fsync, rename, fsync of the folder
-void sync_folder(const fs::path& folder);     // fsync of the folder itself
-void sync_tree(const fs::path& folder);       // fsync of every file and folder below, and itself
-void publish_folder(const fs::path& temporary,
-                    const fs::path& final);         // sync_tree, rename, sync_folder of the parent
-fs::path temporary_beside(const fs::path& target);  // ".name.tmp-PID": left-overs are removed by the next save
+// A plain write and fsync; Error(failed) on a full disk.
+void write_file(const fs::path& path, std::string_view content);
+// Temporary name, fsync, rename, fsync of the folder.
+void replace_file(const fs::path& path, std::string_view content);
+void sync_folder(const fs::path& folder);  // fsync of the folder itself
+void sync_tree(const fs::path& folder);    // fsync of every file and folder below, and itself
+// sync_tree, rename, fsync of the parent; Error(failed) where a folder with content stands already.
+void publish_folder(const fs::path& temporary, const fs::path& final);
+fs::path temporary_beside(const fs::path& target);  // ".name.tmp-PID"
 void remove_leftovers(const fs::path& parent);      // such temporaries of processes that are gone
 
-// Another process holding the lock is Error(failed, "... is in use by process N"). Released by the destructor
-// or by death.
+// Another process holding the lock is Error(failed, "... is in use by process N"). Death releases it too.
 class FileLock {
  public:
   explicit FileLock(const fs::path& path);

@@ -1,6 +1,6 @@
 #include "run/saved_model.h"
 
-#include <charconv>
+#include <algorithm>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -36,15 +36,15 @@ Sealed open_which(const fs::path& run, std::string_view which) {
     if (best.is_null() || best.at("step") == steps.back()) return last;
     return open_checkpoint(run, best.at("step").get<std::int64_t>());
   }
-  std::int64_t step = -1;
-  if (which.starts_with("step-")) std::from_chars(which.data() + 5, which.data() + which.size(), step);
-  if (std::find(steps.begin(), steps.end(), step) == steps.end()) {
+  const auto named =
+      std::find_if(steps.begin(), steps.end(), [&](std::int64_t step) { return which == cat("step-", step); });
+  if (named == steps.end()) {
     std::vector<std::string> names;
     for (const std::int64_t s : steps) names.push_back(cat("step-", s));
     fail(Exit::usage, "--checkpoint", cat("'", which, "' is not there"),
          cat("there are best, last, ", joined(names)));
   }
-  return open_checkpoint(run, step);
+  return open_checkpoint(run, *named);
 }
 
 }  // namespace

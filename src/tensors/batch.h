@@ -11,8 +11,8 @@ namespace duet {
 
 struct Batch {
   std::string source;  // name of the data source: "pairs" unless a recipe says otherwise
-  std::map<std::string, torch::Tensor> views;  // view name -> [count*B, 3, H, W] uint8 in channels_last;
-                                               // copy-major: copy c of row b is row c*B + b
+  std::map<std::string, torch::Tensor> views;      // view name -> [count*B, 3, H, W] uint8 in channels_last;
+                                                   // copy-major: copy c of row b is row c*B + b
   torch::Tensor tokens;                            // [B, L] int64, padded with [PAD]
   torch::Tensor valid;                             // [B, L] bool, true where no padding
   torch::Tensor image_id, caption_id, concept_id;  // [B] int64 hashes; equal ids are positives of each other.

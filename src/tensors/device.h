@@ -8,8 +8,8 @@
 
 namespace duet {
 
-torch::Device choose_device(
-    std::string_view wish);         // auto | cpu | cuda; Error(usage) when cuda is asked for and absent
+// auto | cpu | cuda; Error(usage) when cuda is asked for and absent.
+torch::Device choose_device(std::string_view wish);
 int set_compute_threads(int wish);  // 0: all cores this process may use; returns what was set
 std::string cpu_kind();             // ATen's capability string: "AVX2", "AVX512", "DEFAULT"
 
@@ -18,7 +18,7 @@ enum class Precision { fp32, bf16 };
 Precision choose_precision(std::string_view wish, torch::Device device);
 std::string_view name_of(Precision precision);
 
-// Autocast for one scope. Clears the weight cache on exit: without that the bf16 copies of step 0 are used for
+// Autocast for one scope. Clears the weight cache on exit: without that the bf16 weights of step 0 serve for
 // ever.
 class Autocast {
  public:

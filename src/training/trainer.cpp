@@ -1,7 +1,6 @@
 #include "training/trainer.h"
 
 #include <sys/resource.h>
-#include <torch/version.h>
 
 #include <algorithm>
 
@@ -310,48 +309,6 @@ void Trainer::evaluate() {
   log_info(cat("step ", grouped(step_), ": ", said, best_->step == step_ ? " (best so far)" : ""));
 }
 
-// Heads and queues by their file names, aliases.
-TensorMap Trainer::objective_tensors() const {
-  TensorMap tensors;
-  for (std::size_t i = 0; i < objectives_.size(); ++i) {
-    for (const auto& [name, tensor] : tensors_of(*objectives_[i])) {
-      tensors[cat("objective.", recipe_.objectives[i].name, ".", name)] = tensor;
-    }
-  }
-  return tensors;
-}
-
-CheckpointContent Trainer::checkpoint_content() const {
-  CheckpointContent content{
-      .recipe_toml = recipe_.toml, .tokenizer_model = tokenizer_.serialized(), .tensors = {}, .facts = {}};
-  content.tensors["model"] = tensors_of(*model_);
-  content.tensors["optimizer"] = optimizer_->state();
-  content.tensors["objectives"] = objective_tensors();
-  if (ema_) content.tensors["ema"] = ema_->state();
-  content.facts = {
-      {"step", step_},
-      {"steps", steps_},
-      {"weights", model_->weights()},
-      {"best", best_ ? nlohmann::json{{"step", best_->step}, {"metric", best_->metric}} : nlohmann::json()},
-      {"log", log_->offsets()},
-      {"threads", threads_},
-      {"precision", name_of(precision_)},
-      {"cpu", cpu_kind()},
-      {"libtorch", TORCH_VERSION},
-      {"device", device_.str()},
-      {"data", data_fingerprint_}};
-  return content;
-}
-
-void Trainer::save() {
-  log_->sync();  // a checkpoint never knows of more than the disk
-  save_checkpoint(run_, step_, checkpoint_content());
-  prune_checkpoints(run_, recipe_.train.keep, best_ ? std::optional(best_->step) : std::nullopt);
-  last_save_ = Clock::now();
-  last_saved_step_ = step_;
-  write_run_report(run_, recipe_, *model_, data_.validation, {});
-}
-
 // The best weights become the model: fitted spaces are solved for, weights of spaces chosen, and the whole is
 // saved.
 void Trainer::finish() {
@@ -369,37 +326,6 @@ void Trainer::finish() {
   content.facts = {{"step", best_ ? best_->step : step_}, {"steps", steps_}, {"weights", model_->weights()}};
   write_run_report(run_, recipe_, *model_, data_.validation, contact_sheet(embed_setting(), data_.validation));
   save_model(run_, content);  // last: a run that has a model is finished
-}
-
-void Trainer::load(const Sealed& checkpoint) {
-  const auto& facts = checkpoint.facts;
-  if (facts.at("data") != data_fingerprint_) {
-    fail(Exit::data, data_.train.manifest.string(), "the training data is not what this run was started on",
-         "bring the data back, name where it is now (--set data.train=PATH, --root DIR), or start a new run");
-  }
-  for (const auto& [fact, now] : {std::pair<std::string, nlohmann::json>{"precision", name_of(precision_)},
-                                  {"cpu", cpu_kind()},
-                                  {"threads", threads_},
-                                  {"libtorch", TORCH_VERSION},
-                                  {"device", device_.str()}}) {
-    if (facts.at(fact) != now) {
-      log_warning(cat("the run was started with ", fact, " ", facts.at(fact).dump(), ", here it is ",
-                      now.dump(), ": it goes on well, but not bit for bit"));
-    }
-  }
-  build();
-  const std::string what = checkpoint.folder.string();
-  const fs::path& folder = checkpoint.folder;
-  copy_into(tensors_of(*model_), load_tensors(folder / "model.safetensors"), what);
-  optimizer_->load_state(load_tensors(folder / "optimizer.safetensors"));
-  if (ema_) ema_->load_state(load_tensors(folder / "ema.safetensors"));
-  copy_into(objective_tensors(), load_tensors(folder / "objectives.safetensors"), what);
-  model_->set_weights(facts.at("weights").get<std::vector<double>>());
-  if (!facts.at("best").is_null())
-    best_ = Best{facts["best"].at("step").get<std::int64_t>(), facts["best"].at("metric").get<double>()};
-  log_.emplace(run_, facts.at("log").at("metrics").get<std::uintmax_t>(),
-               facts.at("log").at("events").get<std::uintmax_t>());
-  step_ = first_step_ = last_saved_step_ = facts.at("step").get<std::int64_t>();
 }
 
 }  // namespace duet

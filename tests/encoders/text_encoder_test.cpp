@@ -109,6 +109,14 @@ TEST(Transformer, IsPyTorchs) {
   }
 }
 
+TEST(Transformer,
+     TinyHasOpenClipsSize) {  // context 32, vocabulary 4,096, width 192, 4 layers, without the projection
+  std::int64_t count = 0;
+  for (const auto& parameter : text_tower("", 4096)->parameters()) count += parameter.numel();
+  const std::int64_t width = 192, block = 12 * width * width + 13 * width;
+  EXPECT_EQ(count, (4096 + 32) * width + 4 * block + 2 * width);
+}
+
 TEST(Transformer, AttendsToPaddingWhenToldTo) {
   const auto tower =
       text_tower("width = 8\nheads = 2\nlayers = 1\ncausal = false\nattend_to_padding = true\n", kVocabulary);

@@ -36,6 +36,12 @@ pid_t spawn(const Arguments& arguments, const std::string& out, const std::strin
 
 }  // namespace
 
+bool has_ended(pid_t process) {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(process), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+         info.si_pid == process;
+}
+
 int wait_for(pid_t process) {
   int status = 0;
   waitpid(process, &status, 0);

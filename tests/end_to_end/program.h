@@ -16,6 +16,7 @@ using Arguments = std::vector<std::string>;
 
 Finished duet_program(const Arguments& arguments);
 pid_t start_duet(const Arguments& arguments);  // output goes nowhere
+bool has_ended(pid_t process);                 // without waiting; wait_for still has to be called
 int wait_for(pid_t process);                   // exit code as above
 
 // `count` drawn shapes as PNG files with photos.csv beside them (filepath,caption,concept); returns the
