@@ -2,6 +2,7 @@
 // arguments.
 #include <malloc.h>
 
+#include <climits>
 #include <variant>
 
 #include "cli/engine.h"
@@ -28,9 +29,8 @@ struct Engine {
 // A training step frees and asks for the same large tensors again and again: kept by the process instead of
 // given back to the kernel they cost no page faults (a tenth of a step, docs/performance.md).
 void keep_freed_memory() {
-  constexpr int kMost = 1 << 30;
-  mallopt(M_MMAP_THRESHOLD, kMost);
-  mallopt(M_TRIM_THRESHOLD, kMost);
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, INT_MAX);
 }
 
 }  // namespace
