@@ -6,7 +6,7 @@ WORKDIR /duet
 COPY scripts/setup.sh scripts/
 RUN scripts/setup.sh
 COPY . .
-RUN scripts/build.sh duet duet-engine && cmake --install build/release --prefix /opt/duet --strip
+RUN scripts/build.sh duet duet-engine && cmake --install build/release --prefix /opt/duet --component programs --strip
 
 # The programs find LibTorch where the build found it.
 FROM debian:12-slim

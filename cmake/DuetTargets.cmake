@@ -1,5 +1,6 @@
-# duet_library(NAME [TORCH] SOURCES ... LINKS ...)   one static library a folder, called duet_NAME
+# duet_library(NAME [TORCH] [INTERNAL] SOURCES ... LINKS ...)   one static library a folder, called duet_NAME
 #   TORCH: the sources may include LibTorch; they share one precompiled header and the pool of large units.
+#   INTERNAL: a part of the programs; every other library is exported as duet::NAME (DuetPackage.cmake).
 # duet_executable(NAME [TORCH] ...) and duet_test(NAME [TORCH] [WHOLE] [LABEL slow] ...) take the same arguments.
 add_library(duet_options INTERFACE)
 target_compile_options(duet_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
@@ -14,17 +15,21 @@ endif()
 function(_duet_common target)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LINKS" ${ARGN})
   target_sources(${target} PRIVATE ${ARG_SOURCES})
-  if(ARG_TORCH)  # LibTorch stands first on every link line, see CMakeLists.txt
+  if(ARG_TORCH)  # LibTorch stands first on every link line, see FindLibTorch.cmake
     target_link_libraries(${target} PUBLIC LibTorch::LibTorch)
     target_precompile_headers(${target} REUSE_FROM duet_pch)
     set_target_properties(${target} PROPERTIES JOB_POOL_COMPILE torch_units)
   endif()
-  target_link_libraries(${target} PUBLIC duet_options ${ARG_LINKS})
+  target_link_libraries(${target} PUBLIC $<BUILD_INTERFACE:duet_options> ${ARG_LINKS})
 endfunction()
 
 function(duet_library name)
+  cmake_parse_arguments(ARG "INTERNAL" "" "" ${ARGN})
   add_library(duet_${name} STATIC)
-  _duet_common(duet_${name} ${ARGN})
+  _duet_common(duet_${name} ${ARG_UNPARSED_ARGUMENTS})
+  if(NOT ARG_INTERNAL)
+    duet_export(${name} ${ARG_UNPARSED_ARGUMENTS})
+  endif()
 endfunction()
 
 function(duet_executable name)
