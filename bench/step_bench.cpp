@@ -68,7 +68,7 @@ void run(int argc, char** argv) {
     AdamW optimizer(plan_parameters(parameters, options.groups, options.adamw.weight_decay), options.adamw);
     Ema average(parameters, 0.99);
     const double training = per_second(size, steps, [&] {
-      EncodedBatch encoded(model, batch, {.precision = precision});
+      EncodedBatch encoded(model, batch, {.precision = precision, .keep_tokens = false});
       torch::Tensor loss = torch::zeros({});
       for (const auto& objective : objectives)
         loss = loss + objective->compute(encoded, {.step = 1, .steps = 1000}).loss;
@@ -82,8 +82,7 @@ void run(int argc, char** argv) {
     model.eval();
     torch::NoGradGuard no_grad;
     const double images = per_second(size, steps, [&] {
-      const Autocast autocast(precision, torch::kCPU);
-      model.image->forward(model.normalize(batch.views.at("main")));
+      model.retrieval_of_image_features(model.image_features(batch.views.at("main"), precision));
     });
     const double texts = per_second(size, steps, [&] {
       const Autocast autocast(precision, torch::kCPU);

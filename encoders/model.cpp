@@ -5,6 +5,7 @@
 
 #include "core/format.h"
 #include "encoders/blocks.h"
+#include "encoders/pixel_features.h"
 
 namespace duet {
 namespace {
@@ -114,8 +115,28 @@ static torch::Tensor concatenated(const std::vector<double>& weights, UnitVector
   return at::cat(parts, 1);
 }
 
-torch::Tensor Model::retrieval_of_image_features(const torch::Tensor& pooled) {
-  return concatenated(weights_, [&](std::size_t i) { return unit(spaces_[i]->image(pooled)); });
+bool Model::sees_pixels() const {
+  return std::any_of(spaces_.begin(), spaces_.end(), [](const auto& space) { return space->sees_pixels(); });
+}
+
+std::int64_t Model::feature_width() const { return image->width() + (sees_pixels() ? kPixelFeatures : 0); }
+
+torch::Tensor Model::image_features(const torch::Tensor& images, Precision precision) {
+  TORCH_CHECK(image, "the model has no picture tower");
+  torch::Tensor pooled;
+  {
+    const Autocast autocast(precision, images.device());
+    pooled = image->forward(normalize(images));
+  }
+  pooled = pooled.to(torch::kFloat);
+  return sees_pixels() ? at::cat({pooled, pixel_features(images)}, 1) : pooled;
+}
+
+torch::Tensor Model::retrieval_of_image_features(const torch::Tensor& features) {
+  const auto pooled = features.narrow(1, 0, image->width());
+  return concatenated(weights_, [&](std::size_t i) {
+    return unit(spaces_[i]->image(spaces_[i]->sees_pixels() ? features : pooled));
+  });
 }
 
 torch::Tensor Model::retrieval_texts(const torch::Tensor& ids, const torch::Tensor& valid) {

@@ -12,6 +12,7 @@
 #include "encoders/image_encoder.h"
 #include "encoders/space.h"
 #include "encoders/text_encoder.h"
+#include "tensors/device.h"
 
 namespace duet {
 
@@ -33,6 +34,10 @@ class Model : public torch::nn::Module {
 
   // [B, 3, H, W] uint8 -> float, (x / 255 - mean) / std, channels_last kept.
   torch::Tensor normalize(const torch::Tensor& images) const;
+  // What the spaces see of pictures, [B, feature_width()] fp32: the tower's pooled feature and, where a space
+  // wants them, pixel_features() beside it. images [B, 3, H, W] uint8.
+  torch::Tensor image_features(const torch::Tensor& images, Precision precision = Precision::fp32);
+  std::int64_t feature_width() const;
   Space& space(std::string_view name);  // Error(usage) listing the spaces there are
   bool has_space(std::string_view name) const;
 
@@ -42,8 +47,8 @@ class Model : public torch::nn::Module {
                                const torch::Tensor& valid);
   // The retrieval embedding [B, sum of dimensions of spaces with weight > 0], unit length: each space's unit
   // vector times sqrt(weight / sum of weights), so that the inner product is the weighted mean of the cosines.
-  // Called outside autocast with fp32 features.
-  torch::Tensor retrieval_of_image_features(const torch::Tensor& pooled);  // [B, image width] fp32
+  // Called outside autocast.
+  torch::Tensor retrieval_of_image_features(const torch::Tensor& features);  // of image_features()
   torch::Tensor retrieval_texts(const torch::Tensor& ids, const torch::Tensor& valid);
   std::int64_t retrieval_dimension() const;
 
@@ -61,6 +66,8 @@ class Model : public torch::nn::Module {
   std::int64_t vocabulary() const { return vocabulary_; }
 
  private:
+  bool sees_pixels() const;
+
   ModelSpec spec_;
   std::int64_t vocabulary_;
   std::vector<std::shared_ptr<Space>> spaces_;

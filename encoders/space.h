@@ -1,10 +1,10 @@
 // An embedding space: where a picture and a caption can be compared. The retrieval embedding concatenates the
 // unit vectors of all spaces that have a weight.
 //   projection  a linear map a side (CLIP), logit scale and bias
-//   pieces      picture: a linear map; caption: the IDF-weighted sum of one vector per piece, trained by
-//               caption_tokens
-//   ridge       picture: its standardised feature; caption: as pieces, the vectors solved for in closed form
-//               after training
+//   pieces      picture: a linear map; caption: the IDF-weighted sum of one vector per distinct piece, trained
+//               by caption_tokens
+//   ridge       the same, solved for in closed form after training; it may see pixels beside the tower's
+//   feature
 // The caption side's forward is a template (encoders/text/caption_space.h).
 #pragma once
 #include <torch/nn/module.h>
@@ -24,8 +24,9 @@ namespace duet {
 
 class Space : public torch::nn::Module {
  public:
-  // [B, image width] -> [B, dimension()], any length
-  virtual torch::Tensor image(const torch::Tensor& pooled) = 0;
+  // [B, image width] -> [B, dimension()], any length; sees_pixels(): [B, image width + kPixelFeatures]
+  virtual torch::Tensor image(const torch::Tensor& feature) = 0;
+  virtual bool sees_pixels() const { return false; }
   // pooled [B, text width], ids [B, L], valid [B, L] -> [B, dimension()], any length
   virtual torch::Tensor text(const torch::Tensor& pooled, const torch::Tensor& ids,
                              const torch::Tensor& valid) = 0;
@@ -61,11 +62,15 @@ class PieceSpace : public Space {
 
 class RidgeSpace : public PieceSpace {
  public:
-  // Solves for the piece vectors W [F, V]: (X'X + lambda I) W = X'Y. X: `features` [N, F] (pooled pictures,
-  // float), each dimension standardised over the N rows, then each row scaled to unit length; one that never
-  // varies has no say. Y: unit TF-IDF vectors of the captions' pieces (ids[n]: any number of them; pieces
-  // without IDF do not count). lambda is the space's own ([[space]] lambda); as rows have length one, it counts
-  // in pictures' worth of evidence, and .3 to 1 is a good range. Call set_idf() first.
+  // Solves for W [F, V]: (X'X + lambda I) W = X'Y. X: `features` [N, F], float, as image() takes them, each
+  // dimension standardised over the N rows, then each row scaled to unit length; one that never varies has no
+  // say. (Pixels are scaled as two groups, colours and edges, and weigh as much as the tower's feature.) Y:
+  // unit vectors of the IDF of the captions' distinct pieces (ids[n]: any number of them; pieces without IDF do
+  // not count). lambda is the space's own ([[space]] lambda); as rows have length one, it counts in pictures'
+  // worth of evidence, and .3 to 1 is a good range. Call set_idf() first. With a rank, pictures become the
+  // `rank` leading principal directions of the predictions XW (reduced-rank regression, Izenman 1975), so that
+  // a cosine compares a caption with what the picture predicts; without, they stay X, and the inner product
+  // with a caption's W y is the prediction.
   virtual void fit(const torch::Tensor& features, const std::vector<std::vector<std::int64_t>>& ids) = 0;
 };
 

@@ -73,8 +73,9 @@ EncodedBatch::EncodeRows EncodedBatch::image_rows(std::string_view view) {
   TORCH_CHECK(found != batch_.views.end(), "the batch has no view '", std::string(view), "'");
   TORCH_CHECK(model_.image, "the model has no picture tower");
   return [this, pictures = found->second](std::int64_t begin, std::int64_t end) {
-    const auto tokens =
-        model_.image->encode(model_.image->embed(model_.normalize(pictures.slice(0, begin, end))));
+    const auto images = model_.normalize(pictures.slice(0, begin, end));
+    if (!keeps_tokens()) return Encoded{model_.image->forward(images).to(torch::kFloat), {}};
+    const auto tokens = model_.image->encode(model_.image->embed(images));
     return Encoded{model_.image->pool(tokens).to(torch::kFloat), tokens};
   };
 }
@@ -83,6 +84,7 @@ EncodedBatch::EncodeRows EncodedBatch::text_rows() {
   TORCH_CHECK(model_.text, "the model has no caption tower");
   return [this](std::int64_t begin, std::int64_t end) {
     const auto ids = batch_.tokens.slice(0, begin, end), valid = batch_.valid.slice(0, begin, end);
+    if (!keeps_tokens()) return Encoded{model_.text->forward(ids, valid).to(torch::kFloat), {}};
     const auto tokens = model_.text->encode(model_.text->embed(ids), valid, model_.text->causal_by_default());
     return Encoded{model_.text->pool(tokens, valid).to(torch::kFloat), tokens};
   };
@@ -155,12 +157,12 @@ torch::Tensor EncodedBatch::image_pooled(std::string_view view) { return images(
 torch::Tensor EncodedBatch::text_pooled() { return texts().pooled; }
 
 torch::Tensor EncodedBatch::image_tokens(std::string_view view) {
-  TORCH_CHECK(compute_.micro_batch == 0, "tokens are not kept with a micro batch");
+  TORCH_CHECK(keeps_tokens(), "this batch keeps no tokens");
   return images(view).tokens;
 }
 
 torch::Tensor EncodedBatch::text_tokens() {
-  TORCH_CHECK(compute_.micro_batch == 0, "tokens are not kept with a micro batch");
+  TORCH_CHECK(keeps_tokens(), "this batch keeps no tokens");
   return texts().tokens;
 }
 

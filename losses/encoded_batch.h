@@ -23,6 +23,7 @@ struct Compute {
   torch::Device device{torch::kCPU};
   Precision precision = Precision::fp32;
   std::int64_t micro_batch = 0;  // 0: the whole batch at once
+  bool keep_tokens = true;       // false: pooled features alone, for which a tower may compute less
   std::uint64_t seed =
       0;  // of this step: draws in an encoder come from seed_of(seed, micro batch, "image.VIEW" | "text")
 };
@@ -37,9 +38,9 @@ class EncodedBatch {
 
   torch::Tensor image_pooled(std::string_view view = "main");  // [count*B, width] fp32
   torch::Tensor text_pooled();                                 // [B, width] fp32
-  torch::Tensor image_tokens(
-      std::string_view view = "main");  // [count*B, N, D]; TORCH_CHECKs that micro_batch is 0
-  torch::Tensor text_tokens();          // [B, L, D]; the same
+  torch::Tensor image_tokens(std::string_view view = "main");  // [count*B, N, D]; TORCH_CHECKs that tokens are
+                                                               // kept and micro_batch is 0
+  torch::Tensor text_tokens();                                 // [B, L, D]; the same
   // Unit vectors, fp32, outside autocast; cached per (space, view).
   torch::Tensor image_embedding(std::string_view space, std::string_view view = "main");  // [count*B, dim]
   torch::Tensor text_embedding(std::string_view space);                                   // [B, dim]
@@ -62,6 +63,7 @@ class EncodedBatch {
   const Encoded& texts();
   EncodeRows image_rows(std::string_view view);
   EncodeRows text_rows();
+  bool keeps_tokens() const { return compute_.keep_tokens && compute_.micro_batch == 0; }
   bool chunked(std::int64_t rows) const;
   Encoded encode(std::string_view what, std::int64_t rows, const EncodeRows& encode_rows,
                  const torch::nn::Module& tower);

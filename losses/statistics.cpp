@@ -10,7 +10,7 @@ namespace duet {
 
 torch::Tensor CorpusStatistics::idf() const {
   const auto df = document_frequency.to(torch::kFloat);
-  const auto weight = at::log((1 + static_cast<double>(captions)) / (1 + df)) + 1;
+  const auto weight = at::log((1 + static_cast<double>(captions)) / df);
   return at::where(document_frequency > 0, weight, at::zeros_like(weight));
 }
 

@@ -14,8 +14,8 @@ struct CorpusStatistics {
   std::int64_t captions = 0;
   torch::Tensor counts;              // [V] int64, occurrences of each piece
   torch::Tensor document_frequency;  // [V] int64, captions that hold it
-  torch::Tensor idf()
-      const;  // [V] float: ln((1 + captions) / (1 + df)) + 1; 0 for pieces never seen and specials
+  torch::Tensor idf() const;  // [V] float: ln((1 + captions) / df), which a piece of every caption hardly has;
+                              // 0 for pieces never seen and specials
 };
 
 // As the text tower will see the captions: what `format` cuts off is not counted. Specials and <unk> stay at 0.

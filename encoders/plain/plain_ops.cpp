@@ -173,6 +173,8 @@ PlainOps::Tensor PlainOps::piece_sum(const Table& table, const Table& idf, Ids i
   Tensor out = zeros(1, table.width);
   const std::int64_t count = std::min(valid.count, static_cast<std::int64_t>(ids.size()));
   for (std::int64_t i = 0; i < count; ++i) {
+    const auto here = ids.begin() + i;
+    if (std::find(ids.begin(), here, *here) != here) continue;  // said before
     const float weight = *idf.row(ids[i]);
     for (std::int64_t d = 0; d < table.width; ++d) out.values[d] += weight * table.row(ids[i])[d];
   }

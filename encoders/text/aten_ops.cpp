@@ -62,7 +62,9 @@ torch::Tensor AtenOps::pool(const Tensor& tokens, const Valid& valid, Pooling po
 
 torch::Tensor AtenOps::piece_sum(const Table& table, const Table& idf, const Ids& ids,
                                  const Valid& valid) const {
-  const auto weight = idf.index_select(0, ids.reshape(-1)).view_as(ids) * valid.to(idf.scalar_type());
+  const auto said_before = ids.unsqueeze(2).eq(ids.unsqueeze(1)).tril(-1).any(2);
+  const auto counts = valid.logical_and(said_before.logical_not()).to(idf.scalar_type());
+  const auto weight = idf.index_select(0, ids.reshape(-1)).view_as(ids) * counts;
   return at::bmm(weight.unsqueeze(1), at::embedding(table, ids)).squeeze(1);
 }
 

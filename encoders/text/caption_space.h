@@ -15,10 +15,12 @@ struct SpaceOptions {
   std::string kind = "projection";  // projection | pieces | ridge
   double weight = 1;                // in the retrieval embedding
   bool auto_weight = false;         // weight = "auto": chosen on validation data
-  std::int64_t dimension = 256;     // of projection and pieces; a ridge has the picture feature's
+  std::int64_t dimension = 256;     // of projection and pieces
   double scale = 1 / .07;           // initial logit scale
   double bias = 0;                  // initial logit bias (SigLIP: -10)
   double lambda = .5;               // ridge strength
+  std::int64_t rank = 0;            // ridge: dimensions kept; 0: as many as the picture's feature has
+  bool pixels = false;              // ridge: sees the picture's colours and edges beside the tower's feature
 };
 
 inline SpaceOptions read_space_options(Config& config) {
@@ -37,6 +39,8 @@ inline SpaceOptions read_space_options(Config& config) {
   }
   if (o.kind == "ridge") {
     o.lambda = config.number("lambda", o.lambda, {1e-6, 1e6});
+    o.rank = config.integer("rank", o.rank, 0, 65536);
+    o.pixels = config.flag("pixels", o.pixels);
   } else {
     if (o.kind == "pieces") o.scale = 16;
     o.dimension = config.integer("dimension", o.dimension, 2, 65536);

@@ -36,7 +36,7 @@ concept TextOps = requires(const Ops ops, typename Ops::Tensor x, const typename
   { ops.pool(x, valid, Pooling::mean) } -> std::same_as<typename Ops::Tensor>;  // [B, L, D] -> [B, D]
   {
     ops.piece_sum(table, table, ids, valid)
-    } -> std::same_as<typename Ops::Tensor>;                   // sum over valid idf[id] * table[id]
+    } -> std::same_as<typename Ops::Tensor>;  // sum of idf[id] * table[id] over the valid ids, each once
   { ops.normalize(x) } -> std::same_as<typename Ops::Tensor>;  // unit rows; zero stays zero
 };
 

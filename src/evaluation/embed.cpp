@@ -17,28 +17,24 @@ torch::Tensor concatenated(const std::vector<torch::Tensor>& parts, std::int64_t
 
 }  // namespace
 
-EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, bool keep_pooled) {
+EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, bool keep_features) {
   torch::NoGradGuard no_grad;
   Model& model = *setting.model;
   std::optional<Progress> bar;
   if (setting.progress)
     bar.emplace("embedding pictures", static_cast<std::int64_t>(source.pairs.size()), "pictures");
-  std::vector<torch::Tensor> rows, pooled;
+  std::vector<torch::Tensor> rows, features;
   EmbeddedImages result;
-  result.bad = for_each_image(source, setting.preprocessing, static_cast<int>(setting.batch), setting.workers,
-                              setting.max_pixels, [&](std::int64_t first, torch::Tensor images) {
-                                torch::Tensor feature;
-                                {
-                                  Autocast autocast(setting.precision, setting.device);
-                                  feature = model.image->forward(model.normalize(images.to(setting.device)));
-                                }
-                                feature = feature.to(torch::kFloat32);
-                                rows.push_back(model.retrieval_of_image_features(feature).to(torch::kCPU));
-                                if (keep_pooled) pooled.push_back(feature.to(torch::kCPU));
-                                if (bar) bar->update(first + images.size(0));
-                              });
+  result.bad =
+      for_each_image(source, setting.preprocessing, static_cast<int>(setting.batch), setting.workers,
+                     setting.max_pixels, setting.bad_pictures, [&](std::int64_t first, torch::Tensor images) {
+                       const auto part = model.image_features(images.to(setting.device), setting.precision);
+                       rows.push_back(model.retrieval_of_image_features(part).to(torch::kCPU));
+                       if (keep_features) features.push_back(part.to(torch::kCPU));
+                       if (bar) bar->update(first + images.size(0));
+                     });
   result.rows = concatenated(rows, model.retrieval_dimension());
-  if (keep_pooled) result.pooled = concatenated(pooled, model.image->width());
+  if (keep_features) result.features = concatenated(features, model.feature_width());
   return result;
 }
 

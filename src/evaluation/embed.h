@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "datasets/loader.h"
 #include "datasets/source.h"
 #include "encoders/model.h"
 #include "tensors/device.h"
@@ -25,17 +26,18 @@ struct EmbedSetting {
   std::int64_t batch = 256;
   int workers = 1;
   std::int64_t max_pixels = 100'000'000;
+  BadPictureLimit bad_pictures;
   bool progress = false;  // a bar on stderr
 };
 
 using BadRows = std::vector<std::pair<std::int64_t, std::string>>;  // row, why
 
 struct EmbeddedImages {
-  torch::Tensor rows;    // [N, D] fp32 on the CPU
-  torch::Tensor pooled;  // [N, width] when asked for
-  BadRows bad;           // unreadable pictures: their embedding means nothing
+  torch::Tensor rows;      // [N, D] fp32 on the CPU
+  torch::Tensor features;  // [N, Model::feature_width()] when asked for
+  BadRows bad;             // unreadable pictures: their embedding means nothing
 };
-EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, bool keep_pooled = false);
+EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, bool keep_features = false);
 // The other rows, ascending.
 std::vector<std::int64_t> readable_rows(const Source& source, const BadRows& bad);
 // "3 of 100 pictures cannot be read and are <fate>:" and the first ten, a line each.

@@ -1,6 +1,6 @@
 #include "evaluation/retrieval.h"
 
-#include <set>
+#include <map>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -17,12 +17,17 @@ std::span<const float> floats_of(const torch::Tensor& rows) {
 
 RetrievalTask make_task(const Source& source) {
   RetrievalTask task;
-  std::set<std::pair<std::int64_t, std::string>> seen;
+  std::map<std::pair<std::int64_t, std::string>, std::int64_t> places;
   for (std::size_t row = 0; row < source.pairs.size(); ++row) {
     const std::int64_t key = source.concept_id(static_cast<std::int64_t>(row));
     task.picture_keys.push_back(key);
+    std::vector<std::int64_t>& own = task.picture_queries.emplace_back();
     for (const std::string& caption : source.pairs[row].captions) {
-      if (caption.empty() || !seen.emplace(key, caption).second) continue;
+      if (caption.empty()) continue;
+      const auto next = static_cast<std::int64_t>(task.queries.size());
+      const auto [place, is_new] = places.try_emplace({key, caption}, next);
+      own.push_back(place->second);
+      if (!is_new) continue;
       task.queries.push_back(caption);
       task.query_keys.push_back(key);
     }
@@ -33,16 +38,29 @@ RetrievalTask make_task(const Source& source) {
 RetrievalScores rank_pictures(const RetrievalTask& task, const torch::Tensor& texts,
                               const torch::Tensor& images) {
   const torch::Tensor queries = texts.contiguous(), gallery = images.contiguous();
-  return rank_queries(floats_of(queries), floats_of(gallery), queries.size(1), task.query_keys,
-                      task.picture_keys);
+  return rank_queries(floats_of(queries), floats_of(gallery), queries.size(1),
+                      answers_by_key(task.query_keys, task.picture_keys));
+}
+
+// Image to text. Pictures without a caption are no questions.
+RetrievalScores rank_captions(const RetrievalTask& task, const torch::Tensor& texts,
+                              const torch::Tensor& images) {
+  Answers answers;
+  std::vector<std::int64_t> asked;
+  for (std::size_t picture = 0; picture < task.picture_queries.size(); ++picture) {
+    if (task.picture_queries[picture].empty()) continue;
+    answers.group.push_back(static_cast<std::int64_t>(asked.size()));
+    answers.rows.push_back(task.picture_queries[picture]);
+    asked.push_back(static_cast<std::int64_t>(picture));
+  }
+  const torch::Tensor queries = images.index_select(0, torch::tensor(asked)), gallery = texts.contiguous();
+  return rank_queries(floats_of(queries), floats_of(gallery), queries.size(1), answers);
 }
 
 RetrievalResult score_task(const RetrievalTask& task, const torch::Tensor& texts, const torch::Tensor& images) {
-  const torch::Tensor queries = texts.contiguous(), gallery = images.contiguous();
   RetrievalResult result;
-  result.text_to_image = rank_pictures(task, queries, gallery);
-  result.image_to_text =
-      rank_queries(floats_of(gallery), floats_of(queries), queries.size(1), task.picture_keys, task.query_keys);
+  result.text_to_image = rank_pictures(task, texts, images);
+  result.image_to_text = rank_captions(task, texts, images);
   return result;
 }
 

@@ -1,5 +1,5 @@
 // Text-to-image and image-to-text retrieval on a labelled split: any picture of the query's concept is right,
-// any caption of the picture's concept is right. A picture without a concept is one of its own.
+// and any of the picture's own captions. A picture without a concept is one of its own.
 #pragma once
 #include <nlohmann/json.hpp>
 #include <string>
@@ -15,6 +15,7 @@ struct RetrievalTask {
   std::vector<std::string> queries;        // distinct (caption, concept) pairs, in order of first appearance
   std::vector<std::int64_t> query_keys;    // concept ids
   std::vector<std::int64_t> picture_keys;  // one a picture of the source
+  std::vector<std::vector<std::int64_t>> picture_queries;  // its captions' places in `queries`; may be none
 };
 RetrievalTask make_task(const Source& source);
 

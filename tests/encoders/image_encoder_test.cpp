@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "core/error.h"
 #include "towers.h"
 
@@ -32,16 +35,20 @@ TEST_P(EveryImageEncoder, HasItsShapesAndLearnsEverywhere) {
   EXPECT_EQ(parameters_without_gradient(*tower), 0);
 }
 
-TEST_P(EveryImageEncoder, SeesThePictureNotItsMemoryFormat) {
+// To the bit where only the memory format differs. Beside other pictures the sums of an fp32 convolution or
+// matrix product may be taken in another order, which moves last bits: 16 units in the last place of the
+// largest feature, and at most 1e-5 but for the resnets, whose features reach 1e8 here (random weights, no
+// statistics yet).
+TEST_P(EveryImageEncoder, SeesThePictureNotItsMemoryFormatNorItsNeighbours) {
   const auto tower = image_tower(GetParam().toml, 32);
   randomise(*tower);
   tower->eval();
   const auto images = random_images(2, 32);
   const auto pooled = tower->forward(images);
-  const double tolerance = 1e-5 * pooled.abs().max().item<double>();
-  EXPECT_LT(distance(tower->forward(images.contiguous(at::MemoryFormat::ChannelsLast)), pooled), tolerance);
-  EXPECT_LT(distance(tower->forward(images.narrow(0, 1, 1)), pooled.narrow(0, 1, 1)),
-            tolerance);  // nor its neighbours
+  EXPECT_EQ(distance(tower->forward(images.contiguous(at::MemoryFormat::ChannelsLast)), pooled), 0);
+  double tolerance = 16 * std::numeric_limits<float>::epsilon() * pooled.abs().max().item<double>();
+  if (!GetParam().name.starts_with("resnet")) tolerance = std::min(tolerance, 1e-5);
+  EXPECT_LT(distance(tower->forward(images.narrow(0, 1, 1)), pooled.narrow(0, 1, 1)), tolerance);
 }
 
 TEST_P(EveryImageEncoder, ForwardIsTheThreeCalls) {

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "encoders/blocks.h"
+#include "encoders/pixel_features.h"
 #include "towers.h"
 
 namespace duet {
@@ -77,12 +78,12 @@ TEST(Projection, IsALinearMapASide) {
   EXPECT_LT(distance(space->text(text, {}, {}), text.matmul(state.at("text.weight").t())), 1e-6);
 }
 
-TEST(Pieces, CaptionIsTheIdfWeightedSum) {
+TEST(Pieces, CaptionIsTheIdfWeightedSumOfDistinctPieces) {
   const auto space = space_of<PieceSpace>("[[space]]\nkind = \"pieces\"\ndimension = 4\n");
   space->set_idf(at::arange(12, torch::kFloat));
   const auto ids = torch::tensor({{3, 3, 7, 9}}), valid = valid_of({3}, 4);
   const auto table = space->table();
-  EXPECT_LT(distance(space->text({}, ids, valid)[0], 6 * table[3] + 7 * table[7]), 1e-5);
+  EXPECT_LT(distance(space->text({}, ids, valid)[0], 3 * table[3] + 7 * table[7]), 1e-5);
   EXPECT_NEAR(space->logit_scale.item<double>(), std::log(16.), 1e-6);
   space->text({}, ids, valid).sum().backward();
   EXPECT_TRUE(table.grad().defined());
@@ -109,7 +110,7 @@ TEST_F(Ridge, SolvesTheNormalEquations) {
   const auto x = unit(space_->image(features_)).to(torch::kDouble);
   auto y = at::zeros({30, 12}, torch::kDouble);
   for (std::int64_t n = 0; n < 30; ++n) {
-    for (const std::int64_t id : ids_[n]) y[n][id] += idf_[id].to(torch::kDouble);
+    for (const std::int64_t id : ids_[n]) y[n][id] = idf_[id].to(torch::kDouble);
   }
   y = y / y.norm(2, {1}, true);
   const auto w = space_->table().to(torch::kDouble).t();
@@ -140,6 +141,47 @@ TEST_F(Ridge, FindsThePicturesOfAPiece) {  // captions that the features tell ap
   const auto scores = unit(space_->text({}, pieces, at::ones_like(pieces, torch::kBool)))
                           .matmul(unit(space_->image(features_)).t());
   EXPECT_TRUE((scores.argmax(1).remainder(6)).equal(at::arange(6)));
+}
+
+// With all directions kept the cosine compares the caption's TF-IDF with the whole prediction.
+TEST_F(Ridge, FullRankIsTheCosineOfThePrediction) {
+  space_->fit(features_, ids_);
+  const auto predicted = unit(space_->image(features_)).matmul(space_->table().t());  // [30, 12]
+  const auto reduced = space_of<RidgeSpace>("[[space]]\nkind = \"ridge\"\nlambda = 0.5\nrank = 12\n");
+  reduced->set_idf(idf_);
+  reduced->fit(features_, ids_);
+  EXPECT_EQ(reduced->dimension(), 12);
+  const auto ids = torch::tensor({{2, 5, 9}}), valid = valid_of({3}, 3);
+  const auto scores = unit(reduced->image(features_)).matmul(unit(reduced->text({}, ids, valid)).t());
+  const auto caption = at::zeros({12, 1}).index_put({torch::tensor({2, 5})}, torch::tensor({{2.f}, {1.f}}));
+  EXPECT_LT(distance(scores, unit(predicted).matmul(caption / caption.norm())), 1e-5);
+}
+
+// Y has rank 3 (ids 4 to 6 never occur): three directions lose nothing, and they are orthonormal.
+TEST_F(Ridge, RankKeepsTheLeadingDirections) {
+  for (std::int64_t n = 0; n < 30; ++n) ids_[n] = {1 + n % 3};
+  const auto full = space_of<RidgeSpace>("[[space]]\nkind = \"ridge\"\nrank = 12\n");
+  const auto reduced = space_of<RidgeSpace>("[[space]]\nkind = \"ridge\"\nrank = 3\n");
+  for (const auto& space : {full, reduced}) {
+    space->set_idf(idf_);
+    space->fit(features_, ids_);
+  }
+  const auto scores = [&](RidgeSpace& space) { return space.image(features_).matmul(space.table().t()); };
+  EXPECT_LT(distance(scores(*reduced), scores(*full)), 1e-5);
+  const auto table = reduced->table();
+  EXPECT_LT(distance(table.t().matmul(table), at::eye(3)), 1e-5);
+}
+
+TEST_F(Ridge, PixelsWeighAsMuchAsTheTower) {
+  const auto space = space_of<RidgeSpace>("[[space]]\nkind = \"ridge\"\npixels = true\n");
+  EXPECT_TRUE(space->sees_pixels());
+  space->set_idf(idf_);
+  const auto pixels = pixel_features(at::randint(256, {30, 3, 64, 64}));
+  space->fit(at::cat({features_, pixels}, 1), ids_);
+  const auto rows = space->image(at::cat({features_, pixels}, 1));
+  EXPECT_EQ(rows.size(1), 6 + kPixelFeatures);
+  EXPECT_LT(distance(rows.narrow(1, 0, 6).norm(2, {1}), at::ones({30})), 1e-5);
+  EXPECT_LT(distance(rows.narrow(1, 6, kPixelFeatures).norm(2, {1}), at::ones({30})), 1e-5);
 }
 
 TEST_F(Ridge, CaptionsWithoutKnownPiecesAreZero) {

@@ -22,9 +22,9 @@ TEST(CorpusStatistics, IdfFollowsTheFormula) {
   statistics.captions = 9;
   statistics.document_frequency = torch::tensor(std::vector<std::int64_t>{4, 0, 9});
   const auto idf = statistics.idf();
-  EXPECT_NEAR(idf[0].item<double>(), std::log(10.0 / 5) + 1, 1e-6);
+  EXPECT_NEAR(idf[0].item<double>(), std::log(10.0 / 4), 1e-6);
   EXPECT_EQ(idf[1].item<double>(), 0);
-  EXPECT_NEAR(idf[2].item<double>(), 1, 1e-6);
+  EXPECT_NEAR(idf[2].item<double>(), std::log(10.0 / 9), 1e-6);  // every caption holds it
 }
 
 TEST(CountPieces, CountsOccurrencesAndHolders) {

@@ -28,10 +28,8 @@ int run_image_search(const SearchOptions& options) {
   const Bundle bundle = Bundle::open(find_bundle(options.bundle), true, options.root);
   const BundleModel saved = load_bundle_model(bundle.model_folder());
   torch::NoGradGuard no_grad;
-  const torch::Tensor feature =
-      saved.model->image->forward(saved.model->normalize(picture_tensor(options.image, saved.recipe)));
-  const torch::Tensor query =
-      saved.model->retrieval_of_image_features(feature.to(torch::kFloat32)).contiguous();
+  const torch::Tensor feature = saved.model->image_features(picture_tensor(options.image, saved.recipe));
+  const torch::Tensor query = saved.model->retrieval_of_image_features(feature).contiguous();
   return search_and_show(bundle, {query.data_ptr<float>(), static_cast<std::size_t>(query.numel())}, options);
 }
 
