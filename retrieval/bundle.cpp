@@ -79,10 +79,18 @@ void check_content(const BundleContent& content) {
   }
 }
 
+// Not by fs::copy, which calls a full disk an "Input/output error".
 void copy_model(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  fs::copy(from, to, fs::copy_options::recursive, error);
-  if (error) fail(Exit::failed, to.string(), cat("cannot be written: ", error.message()));
+  fs::create_directory(to);
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(from)) {
+    const fs::path target = to / entry.path().lexically_relative(from);
+    if (entry.is_directory()) {
+      fs::create_directory(target);
+      continue;
+    }
+    const MappedFile file(entry.path());
+    write_file(target, {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
+  }
 }
 
 // All files of a generation, and its seal.
@@ -188,6 +196,7 @@ void write_bundle(const fs::path& folder, const BundleContent& content, const Bu
     publish_folder(temporary, final);
   } catch (...) {
     fs::remove_all(temporary, error);
+    if (before.empty()) fs::remove(folder / kLock, error);  // of a bundle that never was
     throw;
   }
   replace_file(folder / kCurrent, text_of({number, sealed.identity}));

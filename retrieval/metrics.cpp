@@ -20,22 +20,17 @@ namespace {
 
 constexpr std::int64_t kBlockScores = 1 << 24;  // 64 MB of scores at a time
 
-// Vectors as [count, dimension] with their keys.
+// Vectors as [count, dimension].
 struct Side {
   std::span<const float> rows;
-  std::span<const std::int64_t> keys;
   std::int64_t dimension;
   const float* row(std::int64_t i) const { return rows.data() + i * dimension; }
-  std::int64_t count() const { return static_cast<std::int64_t>(keys.size()); }
+  std::int64_t count() const { return static_cast<std::int64_t>(rows.size()) / dimension; }
 };
 
-using Answers = std::unordered_map<std::int64_t, std::vector<std::int64_t>>;  // key -> gallery rows, ascending
-
 void check_side(const Side& side, std::string_view name) {
-  if (side.dimension < 1 || static_cast<std::int64_t>(side.rows.size()) != side.count() * side.dimension) {
-    fail(Exit::failed, name,
-         cat("hold ", side.rows.size(), " numbers for ", side.count(), " keys of ", side.dimension));
-  }
+  if (side.dimension < 1 || static_cast<std::int64_t>(side.rows.size()) % side.dimension != 0)
+    fail(Exit::failed, name, cat("hold ", side.rows.size(), " numbers, which are no rows of ", side.dimension));
   if (side.count() == 0) fail(Exit::data, name, "are empty", "retrieval needs at least one on each side");
   if (side.count() > std::numeric_limits<int>::max()) fail(Exit::data, name, "are more than 2,147,483,647");
   if (const std::int64_t row = first_row_not_finite(side.rows, side.dimension); row >= 0) {
@@ -87,11 +82,18 @@ std::int64_t rank_of(const float* query, const Side& gallery, const std::vector<
   return above + 1;
 }
 
-Answers answers_by_key(const Side& gallery) {
-  Answers answers;
-  for (std::int64_t n = 0; n < gallery.count(); ++n)
-    answers[gallery.keys[static_cast<std::size_t>(n)]].push_back(n);
-  return answers;
+void check_answers(const Answers& answers, std::int64_t queries, std::int64_t gallery) {
+  if (static_cast<std::int64_t>(answers.group.size()) != queries)
+    fail(Exit::failed, "queries", cat("are ", queries, " with answers for ", answers.group.size()));
+  for (const auto& rows : answers.rows) {
+    const bool inside =
+        std::all_of(rows.begin(), rows.end(), [&](auto row) { return row >= 0 && row < gallery; });
+    if (!inside) fail(Exit::failed, "answers", cat("lie outside of the ", gallery, " gallery items"));
+  }
+  for (std::size_t q = 0; q < answers.group.size(); ++q) {
+    if (answers.rows.at(static_cast<std::size_t>(answers.group[q])).empty())
+      fail(Exit::data, cat("query ", q), "has no right answer in the gallery", "leave such queries out");
+  }
 }
 
 double median(std::vector<std::int64_t> values) {
@@ -116,24 +118,32 @@ Recall recall_at(std::int64_t k, const std::vector<std::int64_t>& ranks) {
 
 }  // namespace
 
+Answers answers_by_key(std::span<const std::int64_t> query_keys, std::span<const std::int64_t> gallery_keys) {
+  Answers answers;
+  std::unordered_map<std::int64_t, std::int64_t> group_of;
+  for (const std::int64_t key : query_keys)
+    answers.group.push_back(
+        group_of.try_emplace(key, static_cast<std::int64_t>(group_of.size())).first->second);
+  answers.rows.resize(group_of.size());
+  for (std::size_t n = 0; n < gallery_keys.size(); ++n) {
+    if (const auto group = group_of.find(gallery_keys[n]); group != group_of.end())
+      answers.rows[static_cast<std::size_t>(group->second)].push_back(static_cast<std::int64_t>(n));
+  }
+  return answers;
+}
+
 RetrievalScores rank_queries(std::span<const float> queries, std::span<const float> gallery,
-                             std::int64_t dimension, std::span<const std::int64_t> query_keys,
-                             std::span<const std::int64_t> gallery_keys) {
-  const Side asked{queries, query_keys, dimension}, shown{gallery, gallery_keys, dimension};
+                             std::int64_t dimension, const Answers& answers) {
+  const Side asked{queries, dimension}, shown{gallery, dimension};
   check_side(asked, "queries");
   check_side(shown, "gallery items");
-  const Answers answers = answers_by_key(shown);
-  for (std::int64_t q = 0; q < asked.count(); ++q) {
-    if (!answers.contains(query_keys[static_cast<std::size_t>(q)])) {
-      fail(Exit::data, cat("query ", q), "has no right answer in the gallery", "leave such queries out");
-    }
-  }
+  check_answers(answers, asked.count(), shown.count());
   // Two sums of D products differ by at most 2 D u |q| |n| (Higham 2002, section 3.1), u = 2^-24; doubled again
   // for the rounding of the bound itself.
   const double bound =
       4.0 * static_cast<double>(dimension) * std::ldexp(1.0, -24) * largest_norm(asked) * largest_norm(shown);
   const auto slack = static_cast<float>(bound);
-  std::vector<std::int64_t> ranks(query_keys.size());
+  std::vector<std::int64_t> ranks(answers.group.size());
   const std::int64_t block = std::clamp<std::int64_t>(kBlockScores / shown.count(), 1, asked.count());
   std::vector<float> scores(static_cast<std::size_t>(block * shown.count()));
   for (std::int64_t first = 0; first < asked.count(); first += block) {
@@ -142,7 +152,7 @@ RetrievalScores rank_queries(std::span<const float> queries, std::span<const flo
 #pragma omp parallel for schedule(dynamic, 8)
     for (std::int64_t b = 0; b < count; ++b) {
       const auto q = static_cast<std::size_t>(first + b);
-      ranks[q] = rank_of(asked.row(first + b), shown, answers.find(query_keys[q])->second,
+      ranks[q] = rank_of(asked.row(first + b), shown, answers.rows[static_cast<std::size_t>(answers.group[q])],
                          scores.data() + b * shown.count(), slack);
     }
   }

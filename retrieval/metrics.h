@@ -23,13 +23,20 @@ struct RetrievalScores {
   std::vector<std::int64_t> ranks;  // by query
 };
 
-// queries [Q, D], gallery [N, D] row-major. Gallery item n answers query q when query_keys[q] ==
-// gallery_keys[n]. Error(data) without queries, and for a query without any right answer in the gallery;
-// Error(failed) for numbers that are not finite. Blocked sgemm; what it leaves undecided is computed by
-// inner_product (rows.h), so that ranks depend neither on the BLAS nor on threads nor on the size of a block.
+// The right answers: queries of one group share theirs.
+struct Answers {
+  std::vector<std::int64_t> group;              // [Q]: a query's row of `rows`
+  std::vector<std::vector<std::int64_t>> rows;  // gallery rows, any order
+};
+// Gallery item n answers query q when query_keys[q] == gallery_keys[n].
+Answers answers_by_key(std::span<const std::int64_t> query_keys, std::span<const std::int64_t> gallery_keys);
+
+// queries [Q, D], gallery [N, D] row-major. Error(data) without queries, and for a query without any right
+// answer in the gallery; Error(failed) for numbers that are not finite. Blocked sgemm; what it leaves undecided
+// is computed by inner_product (rows.h), so that ranks depend neither on the BLAS nor on threads nor on the
+// size of a block.
 RetrievalScores rank_queries(std::span<const float> queries, std::span<const float> gallery,
-                             std::int64_t dimension, std::span<const std::int64_t> query_keys,
-                             std::span<const std::int64_t> gallery_keys);
+                             std::int64_t dimension, const Answers& answers);
 RetrievalScores scores_of_ranks(std::vector<std::int64_t> ranks, std::int64_t gallery);
 // The keys: recall_at_1, ..., recall_at_1_interval: [low, high]. Counts are named by whoever prints
 // them.

@@ -48,7 +48,8 @@ TEST(RankQueries, EqualsSortingWithTiesAndSeveralAnswers) {
                gallery = whole_vectors(211, dimension, 2 * seed + 1);
     const Keys query_keys = random_keys(37, 12, seed),
                gallery_keys = random_keys(211, 12 + static_cast<std::int64_t>(seed), seed + 99);
-    const RetrievalScores scores = rank_queries(queries, gallery, dimension, query_keys, gallery_keys);
+    const RetrievalScores scores =
+        rank_queries(queries, gallery, dimension, answers_by_key(query_keys, gallery_keys));
     EXPECT_EQ(scores.ranks, ranks_by_sorting(queries, gallery, dimension, query_keys, gallery_keys)) << seed;
     EXPECT_EQ(scores.queries, 37);
     EXPECT_EQ(scores.gallery, 211);
@@ -60,7 +61,7 @@ TEST(RankQueries, EqualsSortingOnUnitVectors) {
   const std::vector<float> queries(vectors.begin(), vectors.begin() + 300 * 48),
       gallery(vectors.begin() + 300 * 48, vectors.end());
   const Keys query_keys = random_keys(300, 100, 1), gallery_keys = random_keys(600, 100, 2);
-  EXPECT_EQ(rank_queries(queries, gallery, 48, query_keys, gallery_keys).ranks,
+  EXPECT_EQ(rank_queries(queries, gallery, 48, answers_by_key(query_keys, gallery_keys)).ranks,
             ranks_by_sorting(queries, gallery, 48, query_keys, gallery_keys));
 }
 
@@ -72,17 +73,18 @@ TEST(RankQueries, CopiesOfAPictureAreTiesWhereverTheyStand) {
   Keys query_keys(50), gallery_keys(1'003);
   for (std::size_t q = 0; q < 50; ++q) query_keys[q] = static_cast<std::int64_t>(q * 20);
   std::iota(gallery_keys.begin(), gallery_keys.end(), 0);
-  const RetrievalScores scores = rank_queries(queries, gallery, 67, query_keys, gallery_keys);
+  const RetrievalScores scores = rank_queries(queries, gallery, 67, answers_by_key(query_keys, gallery_keys));
   for (std::size_t q = 0; q < 50; ++q) EXPECT_EQ(scores.ranks[q], query_keys[q] + 1);
 }
 
 TEST(RankQueries, DoesNotDependOnWhatElseIsAsked) {
   const auto gallery = clustered_vectors(500, 33, 3, 3), queries = clustered_vectors(64, 33, 3, 4);
   const Keys query_keys = random_keys(64, 20, 1), gallery_keys = random_keys(500, 20, 2);
-  const auto together = rank_queries(queries, gallery, 33, query_keys, gallery_keys).ranks;
+  const auto together = rank_queries(queries, gallery, 33, answers_by_key(query_keys, gallery_keys)).ranks;
   for (std::size_t q = 0; q < 64; ++q) {
     const std::span<const float> query(queries.data() + q * 33, 33);
-    EXPECT_EQ(rank_queries(query, gallery, 33, {&query_keys[q], 1}, gallery_keys).ranks.front(), together[q]);
+    EXPECT_EQ(rank_queries(query, gallery, 33, answers_by_key({&query_keys[q], 1}, gallery_keys)).ranks.front(),
+              together[q]);
   }
 }
 
@@ -90,7 +92,7 @@ TEST(RankQueries, ClosedForms) {
   const std::vector<float> gallery = {1, 0, 0, 1, -1, 0};
   const Keys keys = {0, 1, 2};
   const std::vector<float> queries = {1, 0, 1, 0, 1, 0};  // all ask in the direction of item 0
-  const RetrievalScores scores = rank_queries(queries, gallery, 2, keys, keys);
+  const RetrievalScores scores = rank_queries(queries, gallery, 2, answers_by_key(keys, keys));
   EXPECT_EQ(scores.ranks, (std::vector<std::int64_t>{1, 2, 3}));
   EXPECT_DOUBLE_EQ(scores.recall_at_1, 1. / 3);
   EXPECT_DOUBLE_EQ(scores.recall_at_5, 1);
@@ -98,20 +100,30 @@ TEST(RankQueries, ClosedForms) {
   EXPECT_DOUBLE_EQ(scores.mean_rank, 2);
   // A model that gives everything the same vector has no luck: item n is found at place n + 1.
   const std::vector<float> same(6, .5F);
-  EXPECT_EQ(rank_queries(same, same, 2, keys, keys).ranks, (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(rank_queries(same, same, 2, answers_by_key(keys, keys)).ranks,
+            (std::vector<std::int64_t>{1, 2, 3}));
 }
 
 TEST(RankQueries, RefusesWhatHasNoMeaning) {
   std::vector<float> two(4, 1);
   const Keys keys = {1, 2}, other = {1, 3};
-  expect_error([&] { rank_queries(two, two, 2, keys, other); }, 3, {"query 1", "no right answer"});
-  expect_error([&] { rank_queries({}, two, 2, {}, keys); }, 3, {"queries", "empty"});
-  expect_error([&] { rank_queries(two, {}, 2, keys, {}); }, 3, {"gallery items", "empty"});
-  expect_error([&] { rank_queries(two, two, 3, keys, keys); }, 1, {"queries", "4 numbers"});
+  expect_error([&] { rank_queries(two, two, 2, answers_by_key(keys, other)); }, 3,
+               {"query 1", "no right answer"});
+  expect_error([&] { rank_queries({}, two, 2, answers_by_key({}, keys)); }, 3, {"queries", "empty"});
+  expect_error([&] { rank_queries(two, {}, 2, answers_by_key(keys, {})); }, 3, {"gallery items", "empty"});
+  expect_error([&] { rank_queries(two, two, 3, answers_by_key(keys, keys)); }, 1,
+               {"queries", "4 numbers", "rows of 3"});
   std::vector<float> bad = two;
   bad[3] = std::numeric_limits<float>::quiet_NaN();
-  expect_error([&] { rank_queries(two, bad, 2, keys, keys); }, 1, {"gallery items, row 1", "not finite"});
+  expect_error([&] { rank_queries(two, bad, 2, answers_by_key(keys, keys)); }, 1,
+               {"gallery items, row 1", "not finite"});
   expect_error([&] { scores_of_ranks({}, 1); }, 3, {"no queries"});
+  expect_error([&] { rank_queries(two, two, 2, {.group = {0}, .rows = {{0}}}); }, 1, {"2 with answers for 1"});
+  expect_error(
+      [&] {
+        rank_queries(two, two, 2, {.group = {0, 0}, .rows = {{0, 2}}});
+      },
+      1, {"outside of the 2"});
 }
 
 TEST(ScoresOfRanks, ClosedForms) {
