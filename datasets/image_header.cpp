@@ -179,8 +179,19 @@ constexpr std::array kMagics = {
     Magic{"a Windows icon", 0, "\0\0\1\0"sv, nullptr},
     Magic{"a ZIP archive", 0, "PK\3\4"sv, nullptr},
     Magic{"a gzip archive", 0, "\x1F\x8B"sv, nullptr},
+    Magic{"a tar archive", 257, "ustar"sv, nullptr},
+    Magic{"a Parquet table", 0, "PAR1"sv, nullptr},
     Magic{"BMP", 0, "BM"sv, read_bmp},
 };
+
+// The first of the table that fits, or null.
+const Magic* magic_of(std::string_view bytes) {
+  for (const Magic& magic : kMagics) {
+    if (bytes.size() < magic.at || !bytes.substr(magic.at).starts_with(magic.bytes)) continue;
+    if (magic.type != "WebP" || bytes.starts_with("RIFF")) return &magic;
+  }
+  return nullptr;
+}
 
 // Markup begins anywhere: after a byte order mark, white space, a prologue, comments.
 std::optional<std::string_view> markup_type(std::string_view bytes) {
@@ -204,11 +215,9 @@ std::optional<std::string_view> markup_type(std::string_view bytes) {
 ImageHeader read_image_header(std::span<const std::byte> bytes) {
   if (bytes.empty()) throw BadImage("empty file");
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  for (const Magic& magic : kMagics) {
-    if (text.size() < magic.at || !text.substr(magic.at).starts_with(magic.bytes)) continue;
-    if (magic.type == "WebP" && !text.starts_with("RIFF")) continue;
-    if (magic.read == nullptr) refuse(magic.type);
-    const ImageHeader header = magic.read(Reader(text, magic.type));
+  if (const Magic* magic = magic_of(text)) {
+    if (magic->read == nullptr) refuse(magic->type);
+    const ImageHeader header = magic->read(Reader(text, magic->type));
     if (header.width <= 0 || header.height <= 0) throw BadImage(cat("damaged ", header.type, ": no pixels"));
     return header;
   }
@@ -216,6 +225,15 @@ ImageHeader read_image_header(std::span<const std::byte> bytes) {
     refuse(*markup,
            *markup == "an HTML page" ? "the download failed: fetch it again" : "convert it to JPEG or PNG");
   throw BadImage("is no picture that duet knows (JPEG, PNG, WebP, BMP)");
+}
+
+std::string kind_of_file(std::string_view bytes) {
+  const Magic* magic = magic_of(bytes);
+  if (magic != nullptr && magic->type == "BMP" && bytes.find('\0') == std::string_view::npos)
+    magic = nullptr;  // "BM" may begin a text
+  if (magic != nullptr)
+    return magic->read == nullptr ? std::string(magic->type) : cat("a ", magic->type, " picture");
+  return std::string(markup_type(bytes).value_or(""));
 }
 
 }  // namespace duet

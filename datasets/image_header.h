@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace duet {
@@ -17,5 +18,9 @@ struct ImageHeader {
 
 // BadImage: empty, of another type (which is named), cut off inside the header, no pixels.
 ImageHeader read_image_header(std::span<const std::byte> bytes);
+
+// What a file is by its first bytes, with an article: "a PNG picture", "a ZIP archive", "an HTML page". Empty
+// for plain text and for what duet does not know.
+std::string kind_of_file(std::string_view bytes);
 
 }  // namespace duet

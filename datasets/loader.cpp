@@ -52,11 +52,11 @@ bool too_many(const Source& source, const BadRows& bad, double fraction) {
   return static_cast<double>(bad.size()) > allowed || (!bad.empty() && bad.size() == source.pairs.size());
 }
 
-[[noreturn]] void fail_with_list(const Source& source, const BadRows& bad, double fraction) {
+[[noreturn]] void fail_with_list(const Source& source, const BadRows& bad, const BadPictureLimit& limit) {
   constexpr std::size_t kListed = 10;
   std::vector<std::string> lines = listed(source, bad);
   std::string what = cat(grouped(static_cast<std::int64_t>(bad.size())), " of ", grouped(size_of(source)),
-                         " pictures cannot be read, more than data.max_bad_fraction = ", fraction, " allows:");
+                         " pictures cannot be read, more than ", limit.key, " = ", limit.fraction, " allows:");
   for (std::size_t i = 0; i < std::min(kListed, lines.size()); ++i) what += cat("\n  ", lines[i]);
   if (lines.size() > kListed) what += cat("\n  and ", lines.size() - kListed, " more so far");
   fail(Exit::data, place_of(source), what, cat("`duet data check ", place_of(source), "` lists them all"));
@@ -176,6 +176,10 @@ class BatchMaker {
 
 }  // namespace
 
+void check_bad_pictures(const Source& source, const BadRows& bad, const BadPictureLimit& limit) {
+  if (too_many(source, bad, limit.fraction)) fail_with_list(source, bad, limit);
+}
+
 LoaderOptions read_loader_options(Config& config) {
   LoaderOptions options;
   options.workers = static_cast<int>(config.integer("workers", options.workers, 0, 256));
@@ -214,9 +218,7 @@ Batch Loader::next() {
   Made made = impl_->batches.next();
   if (!made.bad.empty()) {
     impl_->bad.merge(made.bad);
-    const Source& source = impl_->maker.source();
-    if (too_many(source, impl_->bad, impl_->max_bad_fraction))
-      fail_with_list(source, impl_->bad, impl_->max_bad_fraction);
+    check_bad_pictures(impl_->maker.source(), impl_->bad, {.fraction = impl_->max_bad_fraction});
   }
   return std::move(made.batch);
 }
@@ -225,7 +227,7 @@ std::vector<std::string> Loader::bad_pictures() const { return listed(impl_->mak
 
 std::vector<std::pair<std::int64_t, std::string>> for_each_image(
     const Source& source, const Preprocessing& preprocessing, int batch, int workers, std::int64_t max_pixels,
-    const std::function<void(std::int64_t, torch::Tensor)>& consume) {
+    const BadPictureLimit& limit, const std::function<void(std::int64_t, torch::Tensor)>& consume) {
   struct Part {
     torch::Tensor images;
     BadRows bad;
@@ -249,14 +251,15 @@ std::vector<std::pair<std::int64_t, std::string>> for_each_image(
     }
     return part;
   };
-  std::vector<std::pair<std::int64_t, std::string>> bad;
+  BadRows bad;
   InOrder<Part> in_order(make, 0, parts, workers, 2 * workers);
   for (std::int64_t index = 0; index < parts; ++index) {
     Part part = in_order.next();
-    bad.insert(bad.end(), part.bad.begin(), part.bad.end());
+    bad.merge(part.bad);
+    check_bad_pictures(source, bad, limit);
     consume(index * batch, std::move(part.images));
   }
-  return bad;
+  return {bad.begin(), bad.end()};
 }
 
 }  // namespace duet

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,6 +29,16 @@ struct LoaderOptions {
   std::uint64_t seed = 1;
   bool pad_to_context = false;  // true: L = context; false: longest caption, rounded up to 8
 };
+// How many unreadable pictures are let pass, and what the user calls that number.
+struct BadPictureLimit {
+  double fraction = 1;  // of all; one is always let pass unless it is 0, all are always too many
+  std::string key = "data.max_bad_fraction";
+};
+
+// Error(data) with the list when `bad` pictures of the source ({row, why}) are more than `limit` allows.
+void check_bad_pictures(const Source& source, const std::map<std::int64_t, std::string>& bad,
+                        const BadPictureLimit& limit);
+
 // Keys of [data]: workers, prefetch, cache, cache_folder, cache_size, max_bad_fraction, max_pixels.
 LoaderOptions read_loader_options(Config& config);
 
@@ -67,9 +78,9 @@ class Loader {
 
 // All rows in order, no randomness (Preprocessing only): for embedding and evaluation. Calls
 // `consume(first_row, images)` with images [b, 3, S, S] uint8 channels_last; an unreadable picture is white and
-// listed in the result as {row, why}.
+// listed in the result as {row, why}; Error(data) with the list as soon as they are more than `limit` allows.
 std::vector<std::pair<std::int64_t, std::string>> for_each_image(
     const Source& source, const Preprocessing& preprocessing, int batch, int workers, std::int64_t max_pixels,
-    const std::function<void(std::int64_t, torch::Tensor)>& consume);
+    const BadPictureLimit& limit, const std::function<void(std::int64_t, torch::Tensor)>& consume);
 
 }  // namespace duet

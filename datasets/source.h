@@ -51,24 +51,28 @@ struct SourceOptions {
   std::string concept_column = "concept";         // used when it exists
   std::int64_t shapes_count = 2048;               // shapes only
   std::uint64_t shapes_seed = 1;
+  bool aloud = true;  // says what was guessed and what is left out; false for data that is read again
 };
 SourceOptions read_source_options(Config& config, std::string_view data_key);
 
 // Rows of the same picture are merged into one Pair with several captions. Error(data) naming file, line and
 // column for: no such file, no rows, no image column, a row with too few or many fields, text that is no UTF-8,
 // a picture that two rows give different concepts, and pictures that have no caption at all; beside others,
-// empty captions are left out. `need_captions` false accepts pictures without captions (index, data check) and
-// keeps empty captions as they stand. In an image_folder a class (first folder) is also the concept, unless
-// captions come from .txt files or concept_column is ""; "class" makes it so in any case.
+// empty captions are left out. `need_captions` false accepts pictures without captions (index, data check),
+// keeps empty captions as they stand, and warns of caption files that cannot be read instead of failing. In an
+// image_folder a class (first folder) is also the concept, unless captions come from .txt files or
+// concept_column is ""; "class" makes it so in any case.
 Source read_source(const SourceOptions& options, bool need_captions = true);
 
 // Error(data) when captions would teach nothing: camera names (IMG_1234, DSC0001, 2024-05-01 12.30.11), or over
 // 90 % equal.
 void check_captions(const Source& source);
 
-// Splits off about `fraction` of the concepts (or pictures, when rows carry no concept or fewer than two
-// concepts would go), chosen by hash, pictures with equal bytes staying together: {train, validation}, neither
-// empty. A function of the data alone, not of its order. Error(data) when all pictures are equal.
+// Splits off `fraction` of the pictures, as nearly as whole concepts allow (single pictures when rows carry no
+// concept or fewer than two concepts would go; pictures with equal bytes stay together): {train, validation},
+// neither empty. Concepts go in the order of a hash of what is in them until the share is full, so that the split
+// is a function of the data alone, not of its order, and more data moves few: those near the end of the share.
+// Error(data) when all pictures are equal.
 std::pair<Source, Source> split_off(const Source& source, double fraction);
 
 // What `duet data check` prints.

@@ -1,5 +1,6 @@
 // Validation split off by content, and the refusal of captions that say nothing.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <string_view>
@@ -69,7 +70,24 @@ std::size_t count_distinct(std::vector<std::uint64_t> keys) {
   return static_cast<std::size_t>(std::ranges::unique(keys).begin() - keys.begin());
 }
 
-double share_of(std::uint64_t hash) { return static_cast<double>(hash >> 11) * 0x1p-53; }
+// Rows that stay together. The place depends on what is in the group, whatever the order of its rows.
+struct Group {
+  std::uint64_t place = std::numeric_limits<std::uint64_t>::max();
+  std::int64_t rows = 0;
+  bool off = false;
+};
+
+// The groups whose turn it is until `wanted` rows are off; one that is larger than what is left is passed over.
+// Where all are larger, the smallest.
+void choose(std::vector<Group*> groups, std::int64_t wanted) {
+  std::ranges::sort(groups, {}, &Group::place);
+  std::int64_t left = wanted;
+  for (Group* group : groups) {
+    group->off = group->rows <= left;
+    if (group->off) left -= group->rows;
+  }
+  if (left == wanted) (*std::ranges::min_element(groups, {}, &Group::rows))->off = true;
+}
 
 }  // namespace
 
@@ -82,27 +100,24 @@ std::pair<Source, Source> split_off(const Source& source, double fraction) {
   groups.unite_equal(keys);
   groups.unite_equal(contents);
 
-  // A group's place in [0, 1) depends on what is in it, whatever the order of its rows.
-  constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
-  std::vector<std::uint64_t> place(keys.size(), kNone);
-  for (std::size_t row = 0; row < keys.size(); ++row)
-    place[groups.of(row)] = std::min(place[groups.of(row)], mix(keys[row], "validation"));
-  std::uint64_t lowest = kNone, highest = 0;
+  std::unordered_map<std::size_t, Group> parts;
   for (std::size_t row = 0; row < keys.size(); ++row) {
-    lowest = std::min(lowest, place[groups.of(row)]);
-    highest = std::max(highest, place[groups.of(row)]);
+    Group& group = parts[groups.of(row)];
+    group.place = std::min(group.place, mix(keys[row], "validation"));
+    ++group.rows;
   }
-  if (keys.empty() || lowest == highest)
+  if (parts.size() < 2)
     fail(Exit::data, source.manifest.string(),
          "nothing can be split off for validation: all pictures are one and the same",
          "give more pictures, or a validation set of their own");
+  std::vector<Group*> all;
+  for (auto& [root, group] : parts) all.push_back(&group);
+  const auto rows = static_cast<std::int64_t>(keys.size());
+  choose(all, std::clamp<std::int64_t>(std::llround(fraction * static_cast<double>(rows)), 1, rows - 1));
 
   std::vector<std::int64_t> train, validation;
-  for (std::size_t row = 0; row < keys.size(); ++row) {
-    const std::uint64_t at = place[groups.of(row)];
-    const bool off = at != highest && (at == lowest || share_of(at) < fraction);
-    (off ? validation : train).push_back(static_cast<std::int64_t>(row));
-  }
+  for (std::size_t row = 0; row < keys.size(); ++row)
+    (parts.at(groups.of(row)).off ? validation : train).push_back(static_cast<std::int64_t>(row));
   return {source.subset(train, source.name), source.subset(validation, "validation")};
 }
 

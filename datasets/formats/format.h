@@ -15,9 +15,12 @@ bool is_tsv(const SourceOptions& options);
 bool is_image_folder(const SourceOptions& options);
 bool is_shapes(const SourceOptions& options);
 
-// The bytes of a manifest or caption file as UTF-8 (a byte order mark is taken off, UTF-16 converted).
-// Error(data) naming line and byte where it is no text.
-std::string read_text(const std::filesystem::path& path);
-std::string_view trimmed(std::string_view text);  // without white space (ASCII) at both ends
+// The bytes of a manifest, caption file or list of texts. Error(data) when they cannot be read.
+std::string read_bytes(const std::filesystem::path& path);
+// Such bytes as UTF-8 (a byte order mark is taken off, UTF-16 converted). Error(data) naming line and byte
+// where they are no text; `name` is the file's.
+std::string text_of(std::string bytes, const std::string& name);
+std::string read_text(const std::filesystem::path& path);  // both
+std::string_view trimmed(std::string_view text);           // without white space (ASCII) at both ends
 
 }  // namespace duet

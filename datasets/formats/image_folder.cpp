@@ -40,27 +40,35 @@ struct Listing {
   std::map<std::string, fs::path> texts;   // relative path without extension -> caption file
   std::map<std::string, int> unsupported;  // extension -> how many
   int unreadable_names = 0;                // no UTF-8
+  std::vector<std::string> unlisted;       // folders that cannot be listed, with why
 };
 
 void list_folder(const fs::path& root, const fs::path& below, std::set<fs::path>& open, Listing& listing) {
   std::error_code error;
   const fs::path folder = root / below;
   const fs::path real = fs::canonical(folder, error);
-  if (error || !open.insert(real).second) return;  // a link to a folder that we stand in
+  if (!error && open.contains(real)) return;  // a link to a folder that we stand in
   std::vector<fs::directory_entry> entries;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    entries.push_back(*it);
-  if (error) fail(Exit::data, folder.string(), cat("cannot be listed: ", error.message()));
+  if (!error) {
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+      entries.push_back(*it);
+  }
+  if (error) {
+    if (below.empty()) fail(Exit::data, folder.string(), cat("cannot be listed: ", error.message()));
+    listing.unlisted.push_back(cat(folder.string(), ": ", error.message()));
+    return;
+  }
+  open.insert(real);
   std::ranges::sort(entries);
   for (const fs::directory_entry& entry : entries) {
     const fs::path name = entry.path().filename();
     if (name.native().starts_with('.')) continue;
     const fs::path path = below / name;
     const std::string extension = extension_of(name);
-    if (entry.is_directory(error)) {
-      list_folder(root, path, open, listing);
-    } else if (invalid_utf8(name.native())) {
+    if (invalid_utf8(name.native())) {
       ++listing.unreadable_names;
+    } else if (entry.is_directory(error)) {
+      list_folder(root, path, open, listing);
     } else if (is_one_of(kPictures, extension)) {
       listing.pictures.push_back(path);
     } else if (extension == ".txt") {
@@ -101,26 +109,43 @@ std::string class_of(const fs::path& picture) {
   return picture.has_parent_path() ? picture.begin()->string() : std::string();
 }
 
+// "3 files are left out" and so on, with the first of them.
+void tell(const std::string& root, const std::vector<std::string>& found, std::string_view one,
+          std::string_view many) {
+  constexpr std::size_t kShown = 10;
+  if (found.empty()) return;
+  std::string text = cat(root, ": ", found.size(), " ", found.size() == 1 ? one : many, ":");
+  for (std::size_t i = 0; i < std::min(kShown, found.size()); ++i) text += cat("\n  ", found[i]);
+  if (found.size() > kShown) text += "\n  ...";
+  log_warning(text);
+}
+
 void tell_what_is_left_out(const std::string& root, const Listing& listing) {
+  tell(root, listing.unlisted, "folder is left out", "folders are left out");
   for (const auto& [extension, count] : listing.unsupported)
     log_warning(cat(root, ": ", count, " ", extension, count == 1 ? " file is" : " files are",
                     " left out: not supported; convert to JPEG or PNG"));
   if (listing.unreadable_names > 0)
-    log_warning(cat(root, ": ", listing.unreadable_names, " files are left out: their names are no UTF-8"));
+    log_warning(cat(root, ": ", listing.unreadable_names,
+                    listing.unreadable_names == 1 ? " file or folder is" : " files or folders are",
+                    " left out: no UTF-8 in the name"));
 }
 
 }  // namespace
 
-bool is_image_folder(const SourceOptions& options) { return fs::is_directory(options.data); }
+bool is_image_folder(const SourceOptions& options) {
+  std::error_code none;
+  return fs::is_directory(options.data, none);
+}
 
 Source read_image_folder(const SourceOptions& options, bool need_captions) {
-  if (!fs::is_directory(options.data)) fail(Exit::data, options.data, "no such folder");
+  if (!is_image_folder(options)) fail(Exit::data, options.data, "no such folder");
   Source source;
   source.manifest = source.root = options.data;
   Listing listing;
   std::set<fs::path> open;
   list_folder(source.root, {}, open, listing);
-  tell_what_is_left_out(options.data, listing);
+  if (options.aloud) tell_what_is_left_out(options.data, listing);
   if (listing.pictures.empty())
     fail(Exit::data, options.data, "no pictures in this folder",
          cat("pictures end in ", joined(std::vector<std::string>(kPictures.begin(), kPictures.end()))));
@@ -129,6 +154,7 @@ Source read_image_folder(const SourceOptions& options, bool need_captions) {
       std::ranges::any_of(listing.pictures, [](const fs::path& p) { return p.has_parent_path(); });
   if (has_classes) source.columns = {"class"};
   bool from_files = false;
+  std::vector<std::string> unread;  // caption files
   for (const fs::path& picture : listing.pictures) {
     Pair pair;
     pair.image = picture.string();
@@ -137,7 +163,12 @@ Source read_image_folder(const SourceOptions& options, bool need_captions) {
     const auto text = listing.texts.find(fs::path(picture).replace_extension().string());
     if (text != listing.texts.end()) {
       from_files = true;
-      pair.captions = captions_of_file(source.root / text->second);
+      try {
+        pair.captions = captions_of_file(source.root / text->second);
+      } catch (const Error& error) {
+        if (need_captions) throw;
+        unread.emplace_back(error.what());
+      }
     } else {
       std::string caption = caption_of_name(picture.stem().string());
       if (caption.empty()) caption = caption_of_name(label);
@@ -147,6 +178,7 @@ Source read_image_folder(const SourceOptions& options, bool need_captions) {
     source.pairs.push_back(std::move(pair));
   }
   source.rows = static_cast<std::int64_t>(source.pairs.size());
+  if (options.aloud) tell(options.data, unread, "caption file cannot be read", "caption files cannot be read");
 
   // Captions that were written for each picture tell more than the folder it lies in ("2024", "holidays").
   const bool by_class = has_classes && (options.concept_column == "class" ||
@@ -154,7 +186,7 @@ Source read_image_folder(const SourceOptions& options, bool need_captions) {
   if (by_class) {
     std::set<std::string> classes;
     for (Pair& pair : source.pairs) classes.insert(pair.concept_key = pair.columns[0]);
-    if (need_captions)
+    if (need_captions && options.aloud)
       log_info(cat(options.data, ": ", classes.size(),
                    classes.size() == 1 ? " folder is taken as class" : " folders are taken as classes"));
   }

@@ -5,12 +5,15 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <numbers>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
+#include <system_error>
 
 #include "core/error.h"
 #include "core/format.h"
+#include "core/log.h"
 #include "core/random.h"
 #include "datasets/formats/format.h"
 
@@ -188,6 +191,10 @@ Source read_shapes(const SourceOptions& options, bool /*need_captions*/) {
   std::int64_t count = 0;
   std::uint64_t seed = 0;
   read_request(options, count, seed);
+  std::error_code none;
+  if (options.aloud && std::filesystem::exists(options.data, none))
+    log_warning(cat("'", options.data, "' stands for pictures that duet draws; write ./", options.data,
+                    " for the folder"));
   Source source;
   source.columns = {"colour", "shape", "size", "position"};
   source.pairs.reserve(static_cast<std::size_t>(count));

@@ -12,6 +12,7 @@
 #include "core/format.h"
 #include "core/log.h"
 #include "datasets/formats/format.h"
+#include "datasets/image_header.h"
 #include "text/unicode.h"
 
 namespace duet {
@@ -223,7 +224,7 @@ class LayoutReader {
       const auto found = position(lowered_, name);
       if (!found) continue;
       layout_.image = *found;
-      if (layout_.header[*found] != "filepath")
+      if (layout_.header[*found] != "filepath" && options_.aloud)
         log_info(cat(name_, ": pictures are taken from column '", layout_.header[*found], "'"));
       return;
     }
@@ -245,7 +246,7 @@ class LayoutReader {
     std::vector<std::string> names;
     for (const std::size_t i : layout_.captions) names.push_back(layout_.header[i]);
     const bool usual = names.size() == 1 && (names[0] == "caption" || names[0] == "title");
-    if (options_.caption_columns.empty() && !usual)
+    if (options_.caption_columns.empty() && !usual && options_.aloud)
       log_info(
           cat(name_, ": captions are taken from ", names.size() > 1 ? "columns " : "column ", joined(names)));
   }
@@ -337,15 +338,31 @@ class PairReader {
   std::unordered_map<std::string_view, std::size_t> by_path_;
 };
 
+// A picture, an archive, JSON: said as such, not as a table with odd columns.
+void check_is_table(std::string_view bytes, const std::string& name) {
+  std::string kind = kind_of_file(bytes);
+  const std::size_t begin = bytes.find_first_not_of("\xEF\xBB\xBF \t\r\n");
+  if (kind.empty() && begin != std::string_view::npos && (bytes[begin] == '{' || bytes[begin] == '['))
+    kind = "JSON";
+  if (!kind.empty())
+    fail(Exit::data, name, cat("is ", kind, ", not a manifest"),
+         "give a .csv or .tsv table with a header row, or a folder of pictures");
+}
+
 }  // namespace
 
-bool is_tsv(const SourceOptions& options) { return fs::exists(options.data); }
+bool is_tsv(const SourceOptions& options) {
+  std::error_code none;
+  return fs::exists(options.data, none);
+}
 
 Source read_tsv(const SourceOptions& options, bool need_captions) {
   Source source;
   source.manifest = options.data;
   source.root = options.root.empty() ? source.manifest.parent_path() : fs::path(options.root);
-  const std::string text = read_text(source.manifest);
+  std::string bytes = read_bytes(source.manifest);
+  check_is_table(bytes, options.data);
+  const std::string text = text_of(std::move(bytes), options.data);
   const Layout layout = LayoutReader(text, options.data, options).read(need_captions);
   for (const std::size_t i : layout.others) source.columns.push_back(layout.header[i]);
   PairReader(layout, source).read(text, options.data);

@@ -23,13 +23,20 @@ std::string in_range(const std::string& text, Integer low, Integer high) {
              grouped(high), " allowed");
 }
 
+std::string share(const std::string& text) {
+  double value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value >= 0 && value <= 1) return {};
+  return cat("'", text, "' is no share; 0 to 1 allowed");
+}
+
 std::string one_of(const std::string& text, const std::vector<std::string>& choices) {
   if (std::find(choices.begin(), choices.end(), text) != choices.end()) return {};
   return cat("'", text, "' is none of ", joined(choices));
 }
 
 void add_common(CLI::App& app, Grammar& grammar) {
-  app.add_flag("-q,--quiet", grammar.quiet, "print errors and results only")->group("Common options");
+  app.add_flag("-q,--quiet", grammar.quiet, "print results, warnings and errors only")->group("Common options");
   app.add_flag("-v,--verbose", grammar.verbose,
                "say more: which bundle, which engine, where an error came from")
       ->group("Common options");
@@ -155,6 +162,15 @@ void add_checkpoint(CLI::App& app, std::string& checkpoint) {
 
 void add_batch(CLI::App& app, int& batch) {
   add_integer(app, "--batch", batch, 1, 65536, "pictures or texts computed at a time");
+}
+
+void add_max_bad_fraction(CLI::App& app, double& fraction) {
+  const std::string standard = fraction < 0 ? "the recipe's data.max_bad_fraction" : fixed(fraction, 1);
+  app.add_option("--max-bad-fraction", fraction,
+                 cat("fail when more than this share of the pictures cannot be read (default: ", standard, ")"))
+      ->type_name("SHARE")
+      ->take_last()
+      ->check([](const std::string& text) { return share(text); });
 }
 
 void add_threads(CLI::App& app, int& threads, const std::string& what) {

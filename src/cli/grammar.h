@@ -55,6 +55,7 @@ void add_root(CLI::App& app, std::string& root);
 void add_device(CLI::App& app, std::string& device);
 void add_checkpoint(CLI::App& app, std::string& checkpoint);
 void add_batch(CLI::App& app, int& batch);
+void add_max_bad_fraction(CLI::App& app, double& fraction);
 void add_threads(CLI::App& app, int& threads, const std::string& what);
 void add_sets(CLI::App& app, std::vector<std::string>& sets);
 

@@ -83,7 +83,9 @@ void write_places(std::ostream& out) {
   write_term(out, "2", "", "command line or recipe");
   write_term(out, "3", "", "bad data: manifest, captions, pictures");
   write_term(out, "4", "", "bad checkpoint, bundle or tokenizer: damaged, or of another model");
-  write_term(out, "130, 143", "", "interrupted by Ctrl-C or SIGTERM; the state is saved");
+  write_term(
+      out, "130, 143", "",
+      "interrupted by Ctrl-C or SIGTERM; training saves its state, or says that there is nothing to save yet");
   out << ".SH FILES\n";
   write_term(out, "runs/NAME/", "", "a run: recipe.toml, tokenizer.model, checkpoints, metrics, report.html");
   write_term(out, "runs/NAME/index/", "", "its bundle, where duet index writes it and duet search finds it");

@@ -26,11 +26,13 @@ struct EvaluateOptions {
   bool json = false;                                       // print JSON on stdout
   bool save = true;                                        // into RUN/results.json (--no-save)
   int batch = 256;
+  double max_bad_fraction = -1;  // of the pictures that may be unreadable; < 0: the recipe's
 };
 struct IndexOptions {
   std::string run, images, out;  // --images DIR|manifest, --out BUNDLE (default RUN/index)
   std::string root, factory, checkpoint = "best", device = "auto";
   int batch = 256;
+  double max_bad_fraction = 0.5;
 };
 struct SearchOptions {
   std::string query;  // text; or --image
@@ -45,6 +47,7 @@ struct EmbedOptions {
       out;  // --images DIR|manifest or --texts FILE (a text a line); --out X.npy|X.safetensors
   std::string root, checkpoint = "best", device = "auto";
   int batch = 256;
+  double max_bad_fraction = 0.5;
 };
 struct CheckOptions {
   std::string recipe;

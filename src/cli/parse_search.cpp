@@ -5,6 +5,7 @@
 #include "cli/grammar.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "text/unicode.h"
 
 namespace duet {
 
@@ -37,6 +38,7 @@ void add_index(Grammar& grammar) {
   add_checkpoint(app, options->checkpoint);
   add_root(app, options->root);
   add_batch(app, options->batch);
+  add_max_bad_fraction(app, options->max_bad_fraction);
   add_device(app, options->device);
   app.callback([&grammar, options] { grammar.command = *options; });
 }
@@ -69,6 +71,9 @@ void add_search(Grammar& grammar) {
     if (query->count() > 0 && is_blank(options->query)) {
       fail(Exit::usage, "duet search", "the query is empty", "say, duet search \"a red heart\"");
     }
+    if (invalid_utf8(options->query)) {
+      fail(Exit::usage, "duet search", "the query is no UTF-8", "convert it, or set the terminal to UTF-8");
+    }
     grammar.command = static_cast<const SearchOptions&>(*options);
   });
 }
@@ -83,13 +88,15 @@ void add_embed(Grammar& grammar) {
   add_value(app, "RUN", options->run, "RUN", "the folder that duet train wrote")->required();
   CLI::Option* images =
       add_value(app, "--images", options->images, "PATH", "a folder of pictures, or a .csv or .tsv manifest");
-  CLI::Option* texts = add_value(app, "--texts", options->texts, "FILE", "a text a line");
-  add_value(app, "--out", options->out, "FILE", "X.npy or X.safetensors: float32 unit vectors, a row each")
+  CLI::Option* texts = add_value(app, "--texts", options->texts, "FILE", "a text a line; - is standard input");
+  add_value(app, "--out", options->out, "FILE",
+            "X.npy or X.safetensors: float32 unit vectors, a row each (NaN for a picture that cannot be read)")
       ->required()
       ->check(check_array_file);
   add_checkpoint(app, options->checkpoint);
   add_root(app, options->root);
   add_batch(app, options->batch);
+  add_max_bad_fraction(app, options->max_bad_fraction);
   add_device(app, options->device);
   app.callback([&grammar, &app, options, images, texts] {
     require_one_of(app, {images, texts});

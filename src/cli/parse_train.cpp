@@ -61,6 +61,7 @@ void add_evaluate(Grammar& grammar) {
   add_switch_off(app, "--no-save", options->save, "do not write RUN/results.json");
   add_root(app, options->root);
   add_batch(app, options->batch);
+  add_max_bad_fraction(app, options->max_bad_fraction);
   add_device(app, options->device);
   app.callback([&grammar, options] { grammar.command = *options; });
 }

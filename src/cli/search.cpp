@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "core/sealed.h"
 #include "encoders/plain/query_tower.h"
 
 namespace duet {
@@ -65,11 +66,17 @@ fs::path find_bundle(const std::string& given) {
 }
 
 int search_and_show(const Bundle& bundle, std::span<const float> query, const SearchOptions& options) {
-  if (options.k > bundle.size()) {
+  if (!options.html.empty()) check_outside_sealed(options.html);
+  if (options.k > bundle.size() && options.k != SearchOptions{}.k) {  // nobody asked for the ten of the default
     log_info(cat("-k ", options.k, ": the bundle holds ", grouped(bundle.size()), " pictures, showing all"));
   }
   const std::vector<Hit> found = bundle.search(query, std::min(options.k, bundle.size()));
   const std::vector<ShownHit> hits = shown_hits(bundle, found, options.root);
+  std::error_code none;
+  if (!hits.empty() && !fs::exists(hits[0].file, none)) {
+    log_warning(cat(printable(hits[0].shown),
+                    " is not there; if the pictures were moved, name their folder: --root DIR"));
+  }
   if (options.json) {
     std::cout << hit_json(hits, bundle.columns(), bundle.size(), options)
                      .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
@@ -88,7 +95,7 @@ int search_and_show(const Bundle& bundle, std::span<const float> query, const Se
 
 int run_search(const SearchOptions& options) {
   const fs::path folder = find_bundle(options.bundle);
-  const Bundle bundle = Bundle::open(folder);
+  const Bundle bundle = Bundle::open(folder, false, options.root);
   const QueryTower tower = QueryTower::open(bundle.model_folder());
   if (tower.dimension() != bundle.dimension()) {
     fail(Exit::artifact, folder.string(),

@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "core/sealed.h"
 #include "retrieval/bundle.h"
 #include "text/tokenizer.h"
 #include "text/unicode.h"
@@ -17,6 +18,8 @@ namespace duet {
 
 namespace {
 
+constexpr std::string_view kConvert = "convert it: iconv -f latin1 -t utf-8";
+
 std::string read_text(const std::string& path) {
   if (path == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
   const std::string extension = fs::path(path).extension().string();
@@ -24,9 +27,16 @@ std::string read_text(const std::string& path) {
     fail(Exit::usage, path, "is a manifest, not a text",
          "give its captions, one a line: cut -f2 photos.tsv | duet tokenizer train - ...");
   }
-  if (!fs::is_regular_file(path))
+  if (fs::is_directory(path))
+    fail(Exit::data, path, "is a folder, not a text",
+         "a text file with a caption a line, or - for standard input");
+  if (!fs::exists(path))
     fail(Exit::data, path, "no such file", "a text file with a caption a line, or - for standard input");
-  return read_file(path);
+  try {
+    return read_file(path);
+  } catch (const Error& error) {
+    throw Error(Exit::data, error.what());
+  }
 }
 
 std::vector<std::string> captions_of(const std::string& path) {
@@ -37,8 +47,7 @@ std::vector<std::string> captions_of(const std::string& path) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     std::string caption = text.substr(begin, end - begin);
     if (caption.ends_with('\r')) caption.pop_back();
-    if (invalid_utf8(caption))
-      fail(Exit::data, cat(path, ":", line), "not UTF-8", "convert it: iconv -f latin1 -t utf-8");
+    if (invalid_utf8(caption)) fail(Exit::data, cat(path, ":", line), "not UTF-8", kConvert);
     if (!caption.empty()) captions.push_back(std::move(caption));
     begin = end + 1;
   }
@@ -83,6 +92,7 @@ std::string encoded(const Tokenizer& tokenizer, std::string_view text, bool piec
 }  // namespace
 
 int run_tokenizer_train(const TokenizerTrainOptions& options) {
+  check_outside_sealed(options.out);
   std::vector<std::string> captions = captions_of(options.texts);
   const auto count = static_cast<std::int64_t>(captions.size());
   TokenizerOptions training;
@@ -101,9 +111,15 @@ int run_tokenizer_encode(const TokenizerEncodeOptions& options) {
   const auto print = [&](std::string_view text) {
     std::cout << encoded(tokenizer, text, options.pieces) << "\n";
   };
-  for (const std::string& text : options.texts) print(text);
+  for (const std::string& text : options.texts) {
+    if (invalid_utf8(text)) fail(Exit::usage, "duet tokenizer encode", "a text is no UTF-8", kConvert);
+    print(text);
+  }
   std::string line;
-  while (options.texts.empty() && std::getline(std::cin, line)) print(line);
+  for (std::size_t number = 1; options.texts.empty() && std::getline(std::cin, line); ++number) {
+    if (invalid_utf8(line)) fail(Exit::data, cat("standard input:", number), "not UTF-8", kConvert);
+    print(line);
+  }
   return static_cast<int>(Exit::ok);
 }
 

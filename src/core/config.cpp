@@ -3,6 +3,8 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <map>
 #include <set>
@@ -74,6 +76,58 @@ std::string text_of(const toml::node& node) {
   return std::move(out).str();
 }
 
+// In the shortest form that reads back as the same number, and as no integer.
+std::string shortest(double number) {
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  const std::string text(digits.data(), end);
+  return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
+}
+
+// One line: strings in double quotes, as recipes have them.
+std::string text_of_value(const toml::node& node) {
+  std::ostringstream out;
+  out << toml::toml_formatter(node, toml::format_flags::allow_unicode_strings);
+  return std::move(out).str();
+}
+
+std::string text_of_key(const std::string& key) {
+  const bool bare = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+  return bare ? key : text_of_value(toml::value<std::string>(key));
+}
+
+std::string toml_of(const toml::node& node) {
+  std::vector<std::string> parts;
+  if (const toml::array* array = node.as_array()) {
+    for (const toml::node& one : *array) parts.push_back(toml_of(one));
+    return cat("[", joined(parts), "]");
+  }
+  if (const toml::table* table = node.as_table()) {
+    for (const auto& [key, value] : *table)
+      parts.push_back(cat(text_of_key(std::string(key.str())), " = ", toml_of(value)));
+    return cat("{", joined(parts), "}");
+  }
+  const auto* number = node.as_floating_point();
+  return number ? shortest(number->get()) : text_of_value(node);
+}
+
+// The comment that a file opens with, for the resolved recipe: what follows it in the file is lost there.
+std::string opening_comment(std::string_view text) {
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  std::istringstream lines{std::string(text)};
+  std::string comment;
+  for (std::string line; std::getline(lines, line) && line.starts_with('#');) {
+    if (line.ends_with('\r')) line.pop_back();
+    comment += line + "\n";
+  }
+  return comment;
+}
+
+// Of these a recipe has one: --set of one (but to 0) takes the others out.
+const std::array<Steps, 3> kBudgets{{{"train", "steps"}, {"train", "epochs"}, {"train", "minutes"}}};
+
 std::string describe(Range range) {
   if (std::isinf(range.high))
     return std::isinf(range.low) ? "a number" : cat("a number of at least ", range.low);
@@ -134,7 +188,7 @@ toml::table parse_value(const std::string& raw) {
 
 struct Config::State {
   toml::table root;
-  std::string name;
+  std::string name, comment;  // the comment that the file opens with
   fs::path file;
   std::vector<Override> overrides;
   std::map<Steps, std::set<std::string>> read;  // by table
@@ -191,7 +245,7 @@ struct Config::State {
     toml::node* node = &root;
     for (const std::string& step : steps) {
       element = node && node->is_array();
-      if (!element) names += (names.empty() ? "" : ".") + step;
+      if (!element) names += (names.empty() ? "" : ".") + text_of_key(step);
       node = node ? child(*node, step) : nullptr;
     }
     if (names.empty()) return "";
@@ -215,6 +269,7 @@ struct Config::State {
   }
 
   void check_read(const Steps& table);
+  void write(std::ostream& out, const Steps& table);
   [[noreturn]] void fail_unknown(const Steps& table, const std::string& key);
 };
 
@@ -282,6 +337,7 @@ Config Config::parse(std::string_view text, std::string_view name) {
   auto state = std::make_shared<State>();
   state->root = parse_toml(text, name);
   state->name = name;
+  state->comment = opening_comment(text);
   return Config(std::move(state), Node{});
 }
 
@@ -320,6 +376,15 @@ void Config::set(std::string_view assignment) {
     toml::array& array = *parent->as_array();
     const auto at = array.cbegin() + std::stol(steps.back());
     array.erase(array.insert(at, *value.get("value")) + 1);
+  }
+  if (std::find(kBudgets.begin(), kBudgets.end(), steps) != kBudgets.end() &&
+      value.get("value")->value<double>().value_or(0) > 0) {
+    for (const Steps& other : kBudgets) {
+      if (other != steps) parent->as_table()->erase(other.back());
+    }
+    std::erase_if(state_->overrides, [&](const Override& one) {
+      return std::find(kBudgets.begin(), kBudgets.end(), one.steps) != kBudgets.end();
+    });
   }
   state_->overrides.push_back({steps, place, raw});
 }
@@ -486,9 +551,30 @@ void Config::finish() const {
   if (state_->find(node_->steps)) state_->check_read(node_->steps);
 }
 
+// A table's values and then the tables in it, both in the order of the file.
+void Config::State::write(std::ostream& out, const Steps& table) {
+  std::vector<Steps> values, tables;
+  for (const std::string& key : keys_in_order(table)) {
+    Steps steps = table;
+    steps.push_back(key);
+    const toml::node& node = *find(steps);
+    (node.is_table() || node.is_array_of_tables() ? tables : values).push_back(std::move(steps));
+  }
+  const std::string head = header(table);
+  const bool needed = !values.empty() || tables.empty() || head.starts_with("[[");
+  if (!head.empty() && needed) out << (out.tellp() > 0 ? "\n" : "") << head << "\n";
+  for (const Steps& steps : values) out << text_of_key(steps.back()) << " = " << toml_of(*find(steps)) << "\n";
+  for (const Steps& steps : tables) {
+    const toml::array* array = find(steps)->as_array();
+    if (!array) write(out, steps);
+    for (std::size_t i = 0; array && i < array->size(); ++i) write(out, below(steps, std::to_string(i)));
+  }
+}
+
 std::string Config::to_toml() const {
   std::ostringstream out;
-  out << toml::toml_formatter{state_->root} << "\n";
+  out << state_->comment;
+  state_->write(out, {});
   return std::move(out).str();
 }
 

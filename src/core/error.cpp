@@ -7,7 +7,7 @@ void fail(Exit exit, std::string_view where, std::string_view what, std::string_
   if (!where.empty() && !what.empty()) message += ": ";
   message += what;
   if (!remedy.empty()) {
-    if (!message.empty()) message += "; ";
+    if (!message.empty()) message += message.ends_with('?') ? " " : "; ";  // "did you mean 'x'? columns: ..."
     message += remedy;
   }
   throw Error(exit, message);

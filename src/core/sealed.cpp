@@ -1,6 +1,7 @@
 #include "core/sealed.h"
 
 #include <cstdint>
+#include <fstream>
 #include <set>
 
 #include "core/checksum.h"
@@ -115,6 +116,18 @@ std::map<std::string, SealedFile> listed_files(const fs::path& folder, const jso
   return files;
 }
 
+// The format that a folder's manifest names, "" where it has none of duet's.
+std::string format_of(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(folder / kManifest, ignored)) return {};
+  std::ifstream file(folder / kManifest);
+  const json manifest = json::parse(file, nullptr, false);
+  const auto format = manifest.is_object() ? manifest.find("format") : manifest.end();
+  if (!manifest.is_object() || format == manifest.end() || !format->is_string()) return {};
+  const std::string name = *format;
+  return name.starts_with("duet-") ? name : std::string();
+}
+
 void check_sizes(const fs::path& folder, const std::map<std::string, SealedFile>& files) {
   const std::set<std::string> present = files_below(folder);
   for (const auto& [name, file] : files) {
@@ -174,6 +187,19 @@ void verify_file(const Sealed& sealed, std::string_view name) {
   if (file == sealed.files.end()) fail(Exit::artifact, sealed.folder.string(), cat("has no file '", name, "'"));
   if (checksum_file(sealed.folder / file->first) != file->second.checksum) {
     refuse(sealed.folder / file->first, "is damaged: its checksum does not match");
+  }
+}
+
+void check_outside_sealed(const fs::path& path) {
+  std::error_code error;
+  fs::path folder = fs::weakly_canonical(fs::absolute(path), error);
+  if (error) folder = fs::absolute(path).lexically_normal();
+  for (;; folder = folder.parent_path()) {
+    if (const std::string format = format_of(folder); !format.empty()) {
+      fail(Exit::usage, folder.string(), cat("is a sealed ", short_name(format), ", to which nothing is added"),
+           "name the run, or another folder");
+    }
+    if (folder == folder.parent_path()) return;
   }
 }
 

@@ -38,4 +38,8 @@ Sealed open_sealed_quickly(const std::filesystem::path& folder, std::string_view
                            std::uintmax_t hash_up_to_bytes);
 void verify_file(const Sealed& sealed, std::string_view name);
 
+// Error(usage) when `path`, which need not be there, is a sealed folder or lies in one: one file more damages
+// it as a whole. Whatever writes where a user says asks this before its work.
+void check_outside_sealed(const std::filesystem::path& path);
+
 }  // namespace duet

@@ -9,7 +9,8 @@
 namespace duet {
 NamedSource named_source(const std::string& entry, const SourceOptions& like,
                          const std::vector<std::string>& others) {
-  const auto equals = entry.find('=');
+  std::error_code none;  // what is there as a whole is a path, however it is spelled
+  const auto equals = fs::exists(entry, none) ? std::string::npos : entry.find('=');
   NamedSource split{.name = {}, .options = like};
   split.options.data = equals == std::string::npos ? entry : entry.substr(equals + 1);
   split.options.format = "auto";
@@ -47,6 +48,25 @@ DataSpec read_data(Config data) {
   return spec;
 }
 
+// A run or bundle that an earlier version saved may hold minutes beside the steps that they came to.
+bool is_stored(const fs::path& recipe) {
+  if (recipe.empty()) return false;
+  const fs::path folder = fs::absolute(recipe).parent_path();
+  return fs::exists(folder / "manifest.json") || fs::exists(folder.parent_path() / "manifest.json");
+}
+
+void check_budget(const Config& train, const TrainSpec& spec) {
+  constexpr std::string_view kRemedy = "set one of steps, epochs and minutes";
+  std::vector<std::string> given;
+  if (spec.steps > 0) given.emplace_back("steps");
+  if (spec.epochs > 0) given.emplace_back("epochs");
+  if (spec.minutes > 0) given.emplace_back("minutes");
+  if (given.empty()) train.fail("", "[train] has no budget", kRemedy);
+  if (given.size() == 1 || is_stored(train.file())) return;
+  train.fail(given.back(), cat("'", joined(given, "' and '"), "' in [train] are more than one budget"),
+             kRemedy);
+}
+
 TrainSpec read_train(Config train) {
   TrainSpec spec;
   constexpr std::int64_t kMany = 1'000'000'000;
@@ -56,10 +76,7 @@ TrainSpec read_train(Config train) {
   spec.steps = train.integer("steps", spec.steps, 0, kMany);
   spec.epochs = train.number("epochs", spec.epochs, {0, 1e6});
   spec.minutes = train.number("minutes", spec.minutes, {0, 1e6});
-  if (spec.steps == 0 && (spec.epochs > 0) == (spec.minutes > 0)) {
-    train.fail(spec.epochs > 0 ? "minutes" : "", "has no single budget",
-               "set one of steps, epochs and minutes");
-  }
+  check_budget(train, spec);
   spec.precision = train.choice("precision", spec.precision, {"auto", "fp32", "bf16"});
   spec.log_every = train.integer("log_every", spec.log_every, 1, kMany);
   spec.evaluations = train.integer("evaluations", spec.evaluations, 1, 10'000);
@@ -68,6 +85,13 @@ TrainSpec read_train(Config train) {
   spec.metric = train.choice("metric", spec.metric, {"recall_at_1", "recall_at_5", "recall_at_10"});
   spec.optimizer = read_optimizer(train);
   return spec;
+}
+
+void check_weights(Config& recipe, const std::vector<SpaceSpec>& spaces) {
+  const auto counts = [](const SpaceSpec& space) { return space.auto_weight || space.weight > 0; };
+  if (spaces.empty() || std::any_of(spaces.begin(), spaces.end(), counts)) return;
+  recipe.tables("space").back().fail("weight", "no embedding space has a weight",
+                                     "give one [[space]] a weight above 0, or \"auto\"");
 }
 
 // The views that objectives ask for; each has a [views.NAME] table or is the plain picture.
@@ -86,6 +110,20 @@ std::vector<ViewSpec> read_views(Config views, const ModelSpec& model) {
 
 }  // namespace
 
+Source read_recipe_source(const SourceOptions& options) {
+  std::error_code none;
+  const bool is_lost = fs::path(options.data).is_relative() && !fs::exists(options.data, none);
+  try {
+    return read_source(options);
+  } catch (const Error& error) {
+    if (!is_lost || error.exit() != Exit::data) throw;
+    throw Error(Exit::data,
+                cat(error.what(),
+                    "; a recipe's paths start at the folder where duet is started: start it there, or "
+                    "name the data (duet train: --set data.train=PATH, duet evaluate: --data PATH)"));
+  }
+}
+
 Recipe read_recipe(Config config) {
   Recipe recipe;
   recipe.seed = static_cast<std::uint64_t>(config.integer("seed", 1, 0, INT64_MAX));
@@ -93,6 +131,7 @@ Recipe read_recipe(Config config) {
   Config tokenizer = config.table("tokenizer");
   recipe.tokenizer = read_tokenizer_options(tokenizer);
   recipe.model = read_model(config);
+  check_weights(config, recipe.model.spaces);
   recipe.preprocessing = {.size = static_cast<int>(recipe.model.image_size),
                           .resize = recipe.model.resize,
                           .mean = recipe.model.mean,

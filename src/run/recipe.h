@@ -33,7 +33,9 @@ struct TrainSpec {
   std::int64_t batch = 256;
   std::int64_t micro_batch = 0;  // GradCache chunks; 0: the whole batch at once
   std::int64_t per_concept = 1;  // pictures of one concept that the sampler puts into a batch together
-  std::int64_t steps = 0;  // the budget: steps, or epochs, or minutes; steps win (a resolved recipe has them)
+  // The budget: one of the three is above 0. A run's own recipe has steps instead of minutes; those that
+  // earlier versions saved have both, and steps win.
+  std::int64_t steps = 0;
   double epochs = 0, minutes = 0;
   std::string precision = "auto";  // auto | fp32 | bf16
   std::int64_t log_every = 20;     // steps
@@ -54,13 +56,17 @@ struct Recipe {
   std::vector<ViewSpec> views;  // those that an objective asks for
   std::vector<ObjectiveSpec> objectives;
   TrainSpec train;
-  std::string toml;  // the document, --set applied
+  std::string toml;  // the document, --set applied; of its comments the one that it opens with
 };
 
 // "val.tsv" or "NAME=val.tsv", read as `like` is: one name for training, evaluation and results.json.
 // Error(usage) when the name is taken by one of `others` or by a key of results.json and metrics.jsonl.
 NamedSource named_source(const std::string& entry, const SourceOptions& like,
                          const std::vector<std::string>& others);
+
+// Data that a recipe names. Error(data) that says where a recipe's paths start when there is nothing at this
+// one.
+Source read_recipe_source(const SourceOptions& options);
 
 // Error(usage) with file, line and column. Reads all tables, then refuses keys that nobody read.
 Recipe read_recipe(Config config);

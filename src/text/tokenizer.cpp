@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <unordered_map>
 #include <utility>
 
@@ -65,6 +66,59 @@ std::unordered_map<std::string, std::string> trainer_arguments(const TokenizerOp
        "give more captions or a smaller vocabulary");
 }
 
+std::uint64_t take_varint(std::string_view& bytes) {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; !bytes.empty() && shift < 64; shift += 7) {
+    const auto byte = static_cast<unsigned char>(bytes.front());
+    bytes.remove_prefix(1);
+    value |= std::uint64_t{byte & 0x7FU} << shift;
+    if (byte < 0x80) break;
+  }
+  return value;
+}
+
+// Field `number` of a protobuf message, where it is bytes or a message; empty when it is not there.
+std::string_view field(std::string_view message, std::uint64_t number) {
+  std::string_view found;
+  while (!message.empty()) {
+    const std::uint64_t key = take_varint(message), wire = key & 7;
+    if (wire == 0) {
+      take_varint(message);
+      continue;
+    }
+    const std::uint64_t length = wire == 2 ? take_varint(message) : wire == 1 ? 8 : 4;
+    const std::string_view value = message.substr(0, length);
+    message.remove_prefix(value.size());
+    if (wire == 2 && key >> 3 == number) found = value;
+  }
+  return found;
+}
+
+// SentencePiece follows the table of normalisations unchecked, so that a damaged one would crash it: the size
+// of a trie, the trie, and the texts that it leads to. The trie is a double array of darts-clone (Yata): a unit
+// is a place in the texts, or leads to a block of 256 units.
+bool is_sound(std::string_view table) {
+  if (table.empty()) return true;
+  std::uint32_t bytes = 0, unit = 0;
+  if (table.size() < sizeof bytes) return false;
+  std::memcpy(&bytes, table.data(), sizeof bytes);
+  table.remove_prefix(sizeof bytes);
+  if (bytes > table.size() || bytes % sizeof unit != 0) return false;
+  const std::uint32_t units = bytes / sizeof unit;
+  for (std::uint32_t at = 0; at < units; ++at) {
+    std::memcpy(&unit, table.data() + at * sizeof unit, sizeof unit);
+    const bool is_place = (unit >> 31) != 0;
+    const std::uint32_t place = unit & 0x7FFFFFFF, offset = (unit >> 10) << ((unit & (1U << 9)) >> 6);
+    if (is_place ? place >= table.size() - bytes : ((at ^ offset) | 255) >= units) return false;
+  }
+  return true;
+}
+
+// Of normalizer_spec and denormalizer_spec in sentencepiece_model.proto: precompiled_charsmap.
+bool has_sound_tables(std::string_view model) {
+  return is_sound(field(field(model, 3), 2)) && is_sound(field(field(model, 5), 2));
+}
+
 }  // namespace
 
 struct Tokenizer::Impl {
@@ -92,8 +146,8 @@ Tokenizer Tokenizer::load(const std::filesystem::path& model) {
 Tokenizer Tokenizer::from_bytes(std::string_view model, std::string_view name) {
   auto impl = std::make_shared<Impl>();
   impl->serialized = model;
-  const auto status = impl->processor.LoadFromSerializedProto(model);
-  if (!status.ok() || impl->processor.GetPieceSize() <= 0) {
+  const bool is_loaded = has_sound_tables(model) && impl->processor.LoadFromSerializedProto(model).ok();
+  if (!is_loaded || impl->processor.GetPieceSize() <= 0) {
     fail(Exit::artifact, name, "is damaged or no SentencePiece model", "give a .model file");
   }
   return Tokenizer(std::move(impl));

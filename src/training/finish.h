@@ -22,13 +22,17 @@ class EvaluationScope {
   EmaScope averaged_;
 };
 
+// What fewer validation queries say is chance: neither weights nor checkpoints are chosen by them.
+constexpr std::int64_t kFewQueries = 20;
+
 std::vector<std::string> captions_of(const Source& source);
 
 // Solves every ridge space of the model for the training pictures' features and their captions' pieces.
 void fit_ridge_spaces(const EmbedSetting& setting, const Source& train);
 
-// For every space with weight = "auto": the weight of a small grid with the best mean reciprocal rank over the
-// validation sets, text to image, the other weights as they are. Without validation data it stays at 1.
+// For every space with weight = "auto": 1, or the weight of a small grid whose mean reciprocal rank over the
+// validation sets, text to image, the other weights as they are, is the best and better than that of 1 by more
+// than chance. With few queries, and without validation data, it stays at 1.
 void choose_weights(const EmbedSetting& setting, const std::vector<Source>& validation);
 
 }  // namespace duet

@@ -1,5 +1,6 @@
 // The curves of a run: metrics.jsonl (a JSON object a line, a function of the recipe alone) and TensorBoard
-// events (which hold wall times and rates too). A resumed run cuts both back to its checkpoint.
+// events (which hold wall times and rates too). A resumed run cuts both back to its checkpoint; a log that was
+// deleted, cut or damaged since is warned of and never stops the run.
 #pragma once
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -26,6 +27,7 @@ class MetricsLog {
 };
 
 std::filesystem::path metrics_path(const std::filesystem::path& run);
+// The lines that are objects with a "step"; none where there is no such file.
 std::vector<nlohmann::json> read_metrics(const std::filesystem::path& run);
 
 }  // namespace duet

@@ -1,6 +1,9 @@
 #include "training/run_report.h"
 
 #include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <optional>
 
 #include "core/files.h"
 #include "core/format.h"
@@ -12,6 +15,16 @@ namespace duet {
 namespace {
 
 constexpr std::int64_t kQueries = 14, kPictures = 8;
+
+// A damaged log may hold anything: nothing where the keys do not lead to a number.
+std::optional<double> number_at(const nlohmann::json& value, std::initializer_list<std::string_view> keys) {
+  const nlohmann::json* at = &value;
+  for (const std::string_view key : keys) {
+    if (!at->is_object() || !at->contains(key)) return {};
+    at = &at->at(std::string(key));
+  }
+  return at->is_number() ? std::optional(at->get<double>()) : std::nullopt;
+}
 
 // Points of one series; those of a new name go to the end, so that legends keep the order of first appearance.
 Series& series_of(Chart& chart, const std::string& name) {
@@ -27,18 +40,15 @@ std::vector<Chart> make_charts(const std::vector<nlohmann::json>& metrics,
   Chart recall{.title = "Validation, text to image", .x_label = "step", .y_label = "recall", .series = {}};
   for (const nlohmann::json& line : metrics) {
     const double step = line.at("step").get<double>();
-    if (line.contains("loss")) series_of(loss, "total").points.emplace_back(step, line["loss"].get<double>());
-    for (const auto& [key, value] : line.items()) {
-      if (value.is_object() && value.contains("loss")) {
-        series_of(loss, key).points.emplace_back(step, value["loss"].get<double>());
-      }
-    }
+    const auto add = [step](Chart& chart, const std::string& name, std::optional<double> value) {
+      if (value) series_of(chart, name).points.emplace_back(step, *value);
+    };
+    add(loss, "total", number_at(line, {"loss"}));
+    for (const auto& [key, value] : line.items()) add(loss, key, number_at(value, {"loss"}));
     for (const Source& split : validation) {
-      if (!line.contains(split.name)) continue;
       for (const auto& [key, label] :
            {std::pair{"recall_at_1", "R@1"}, {"recall_at_5", "R@5"}, {"recall_at_10", "R@10"}}) {
-        const double value = line[split.name]["text_to_image"][key].get<double>();
-        series_of(recall, cat(split.name, " ", label)).points.emplace_back(step, value);
+        add(recall, cat(split.name, " ", label), number_at(line, {split.name, "text_to_image", key}));
       }
     }
   }
@@ -88,18 +98,30 @@ std::vector<ContactRow> make_contact_sheet(const EmbedSetting& setting, const So
   return rows;
 }
 
+constexpr std::array kDirections = {std::pair{"text_to_image", "text to image"},
+                                    std::pair{"image_to_text", "image to text"}};
+
+// The finished model's scores where there are some, else the newest ones of the curves.
 std::vector<Table> make_tables(const std::vector<nlohmann::json>& metrics,
-                               const std::vector<Source>& validation) {
-  Table table{
-      .title = "Latest validation scores", .header = {"split", "direction", "R@1", "R@5", "R@10"}, .rows = {}};
-  for (const Source& split : validation) {
-    for (auto line = metrics.rbegin(); line != metrics.rend(); ++line) {
-      if (!line->contains(split.name)) continue;
-      const auto& scores = (*line)[split.name]["text_to_image"];
-      table.rows.push_back({split.name, "text to image", fixed(scores["recall_at_1"].get<double>(), 3),
-                            fixed(scores["recall_at_5"].get<double>(), 3),
-                            fixed(scores["recall_at_10"].get<double>(), 3)});
-      break;
+                               const std::vector<Source>& validation,
+                               const std::vector<RetrievalResult>& finished) {
+  Table table{.title = finished.empty() ? "Latest validation scores" : "The finished model on validation data",
+              .header = {"split", "direction", "R@1", "R@5", "R@10"},
+              .rows = {}};
+  for (std::size_t i = 0; i < validation.size(); ++i) {
+    const std::string& name = validation[i].name;
+    const auto latest = std::find_if(metrics.rbegin(), metrics.rend(),
+                                     [&](const nlohmann::json& line) { return line.contains(name); });
+    if (finished.empty() && latest == metrics.rend()) continue;
+    const nlohmann::json scores =
+        finished.empty() ? latest->at(name) : to_json(finished.at(i), validation[i].manifest.string());
+    for (const auto& [key, label] : kDirections) {
+      std::vector<std::string> row = {name, label};
+      for (const char* recall : {"recall_at_1", "recall_at_5", "recall_at_10"}) {
+        const std::optional<double> value = number_at(scores, {key, recall});
+        row.push_back(value ? fixed(*value, 3) : "");
+      }
+      table.rows.push_back(std::move(row));
     }
   }
   if (table.rows.empty()) return {};
@@ -115,7 +137,8 @@ std::vector<ContactRow> contact_sheet(const EmbedSetting& setting, const std::ve
 }
 
 void write_run_report(const fs::path& run, const Recipe& recipe, const Model& model,
-                      const std::vector<Source>& validation, std::vector<ContactRow> contact) {
+                      const std::vector<Source>& validation, const std::vector<RetrievalResult>& finished,
+                      std::vector<ContactRow> contact) {
   const std::vector<nlohmann::json> metrics = read_metrics(run);
   std::int64_t parameters = 0;
   for (const torch::Tensor& tensor : model.parameters()) parameters += tensor.numel();
@@ -126,7 +149,7 @@ void write_run_report(const fs::path& run, const Recipe& recipe, const Model& mo
                 {"pairs seen", grouped(step * recipe.train.batch)},
                 {"parameters", grouped(parameters)},
                 {"batch", grouped(recipe.train.batch)}};
-  page.tables = make_tables(metrics, validation);
+  page.tables = make_tables(metrics, validation, finished);
   page.charts = make_charts(metrics, validation);
   if (!contact.empty()) {
     page.contact_title = cat("Queries of ", validation.front().name, " and the pictures found");

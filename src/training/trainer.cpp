@@ -6,6 +6,7 @@
 
 #include "core/checksum.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
 #include "core/random.h"
@@ -38,6 +39,23 @@ std::string fingerprint(const Source& source) {
   for (const Pair& pair : source.pairs)
     all += cat(pair.image, '\n', joined(pair.captions, "\n"), '\n', pair.concept_key, '\0');
   return checksum(all);
+}
+
+nlohmann::ordered_json recalls(const RetrievalScores& scores) {
+  return {{"recall_at_1", scores.recall_at_1},
+          {"recall_at_5", scores.recall_at_5},
+          {"recall_at_10", scores.recall_at_10}};
+}
+
+// "val R@1 0.512 R@10 0.803, novel R@1 ..."
+std::string summary(const std::vector<Source>& splits, const std::vector<RetrievalResult>& results) {
+  std::vector<std::string> said;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const RetrievalScores& scores = results[i].text_to_image;
+    said.push_back(
+        cat(splits[i].name, " R@1 ", fixed(scores.recall_at_1, 3), " R@10 ", fixed(scores.recall_at_10, 3)));
+  }
+  return joined(said);
 }
 
 NamedTensors named_tensors(const torch::nn::Module& module) {
@@ -97,7 +115,11 @@ void Trainer::build() {
   model_->prepare_for_corpus(statistics_.counts > 0, statistics_.idf());
   model_->to(device_);
   objectives_ = make_objectives(recipe_, *model_, &tokenizer_, statistics_, steps_);
-  for (const auto& objective : objectives_) objective->to(device_);
+  keep_tokens_ = false;
+  for (const auto& objective : objectives_) {
+    objective->to(device_);
+    keep_tokens_ |= !objective->needs().pooled_only;
+  }
   const NamedTensors parameters = named_parameters(recipe_, *model_, objectives_);
   const OptimizerOptions& options = recipe_.train.optimizer;
   optimizer_.emplace(plan_parameters(parameters, options.groups, options.adamw.weight_decay), options.adamw);
@@ -149,6 +171,7 @@ void Trainer::train_step() {
                      {.device = device_,
                       .precision = precision_,
                       .micro_batch = recipe_.train.micro_batch,
+                      .keep_tokens = keep_tokens_,
                       .seed = seed_of(recipe_.seed, "encode", step_)});
   torch::Tensor total;
   last_terms_.clear();
@@ -190,8 +213,10 @@ Outcome Trainer::run() {
   set_training_mode(*model_);
   for (const auto& objective : objectives_) objective->train();
   if (!log_) log_.emplace(run_, 0, 0);
-  if (last_saved_step_ < 0)
+  if (last_saved_step_ < 0) {
     save();  // what was decided before the first step is kept: threads, precision, the data's fingerprint
+    replace_file(run_ / "recipe.toml", recipe_.toml);  // now it is a run, that can be resumed
+  }
   if (step_ < steps_) {
     loader_ = make_loader(step_, steps_);
     bar_.emplace("training", steps_ * recipe_.train.batch, "pairs");
@@ -228,6 +253,14 @@ void Trainer::tell_bad_pictures() const {
   if (!bad.empty()) log_warning(bad_picture_list(bad, data_.train.pairs.size(), "left out of training"));
 }
 
+void Trainer::tell_bad_validation(const Source& split, const BadRows& bad) const {
+  if (bad.empty() || has_judged_) return;
+  std::vector<std::string> list;
+  for (const auto& [row, why] : bad)
+    list.push_back(cat(split.path_of(split.pairs[static_cast<std::size_t>(row)]).string(), ": ", why));
+  log_warning(bad_picture_list(list, split.pairs.size(), "left out of validation"));
+}
+
 void Trainer::tell_cost() {
   const double per_step = seconds_since(started_) / 20;
   log_info(cat("about ", human_seconds(per_step * static_cast<double>(steps_ - step_)), " left for ",
@@ -261,13 +294,22 @@ EmbedSetting Trainer::embed_setting() {
           .device = device_,
           .precision = precision_,
           .workers = std::max(1, recipe_.data.loader.workers),
-          .max_pixels = recipe_.data.loader.max_pixels};
+          .max_pixels = recipe_.data.loader.max_pixels,
+          .bad_pictures = {.fraction = recipe_.data.loader.max_bad_fraction}};
 }
 
 std::vector<RetrievalResult> Trainer::evaluate_validation() {
   const EvaluationScope averaged(*model_, ema_ ? &*ema_ : nullptr);
+  return judge();
+}
+
+std::vector<RetrievalResult> Trainer::judge() {
   std::vector<RetrievalResult> results;
-  for (const Source& split : data_.validation) results.push_back(evaluate_retrieval(embed_setting(), split));
+  for (const Source& split : data_.validation) {
+    results.push_back(evaluate_retrieval(embed_setting(), split));
+    tell_bad_validation(split, results.back().bad);
+  }
+  has_judged_ = true;
   return results;
 }
 
@@ -290,27 +332,22 @@ void Trainer::evaluate() {
   }
   const std::vector<RetrievalResult> results = evaluate_validation();
   nlohmann::ordered_json values;
-  std::string said;
+  std::int64_t queries = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const RetrievalScores& scores = results[i].text_to_image;
-    values[data_.validation[i].name] = {{"text_to_image",
-                                         {{"recall_at_1", scores.recall_at_1},
-                                          {"recall_at_5", scores.recall_at_5},
-                                          {"recall_at_10", scores.recall_at_10}}},
-                                        {"image_to_text",
-                                         {{"recall_at_1", results[i].image_to_text.recall_at_1},
-                                          {"recall_at_10", results[i].image_to_text.recall_at_10}}}};
-    said += cat(i ? ", " : "", data_.validation[i].name, " R@1 ", fixed(scores.recall_at_1, 3), " R@10 ",
-                fixed(scores.recall_at_10, 3));
+    queries += results[i].text_to_image.queries;
+    values[data_.validation[i].name] = {{"text_to_image", recalls(results[i].text_to_image)},
+                                        {"image_to_text", recalls(results[i].image_to_text)}};
   }
   log_->write(step_, values);
   const double metric = validation_metric(results);
-  if (!best_ || metric >= best_->metric) best_ = {step_, metric};  // of equals the one trained longest
-  log_info(cat("step ", grouped(step_), ": ", said, best_->step == step_ ? " (best so far)" : ""));
+  // Of equals the one trained longest, and so where chance would choose.
+  if (!best_ || metric >= best_->metric || queries < kFewQueries) best_ = {step_, metric};
+  log_info(cat("step ", grouped(step_), ": ", summary(data_.validation, results),
+               best_->step == step_ ? " (best so far)" : ""));
 }
 
 // The best weights become the model: fitted spaces are solved for, weights of spaces chosen, and the whole is
-// saved.
+// judged and saved.
 void Trainer::finish() {
   if (best_ && best_->step != step_) {
     copy_into(tensors_of(*model_), averaged_tensors(open_checkpoint(run_, best_->step).folder), run_.string());
@@ -324,7 +361,10 @@ void Trainer::finish() {
       .recipe_toml = recipe_.toml, .tokenizer_model = tokenizer_.serialized(), .tensors = {}, .facts = {}};
   content.tensors["model"] = tensors_of(*model_);
   content.facts = {{"step", best_ ? best_->step : step_}, {"steps", steps_}, {"weights", model_->weights()}};
-  write_run_report(run_, recipe_, *model_, data_.validation, contact_sheet(embed_setting(), data_.validation));
+  const std::vector<RetrievalResult> results = judge();
+  if (!results.empty()) log_info(cat("finished model: ", summary(data_.validation, results)));
+  write_run_report(run_, recipe_, *model_, data_.validation, results,
+                   contact_sheet(embed_setting(), data_.validation));
   save_model(run_, content);  // last: a run that has a model is finished
 }
 

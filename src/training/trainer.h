@@ -25,7 +25,8 @@ struct TrainingData {
   Source train;
   std::vector<Source> validation;
 };
-// Reads, checks and (with data.split) splits. `root` overrides where relative picture paths start.
+// Reads, checks and (with data.split) splits. `root` overrides where relative picture paths start. Error(data)
+// when more pictures are missing than data.max_bad_fraction allows.
 TrainingData read_training_data(const Recipe& recipe, const std::string& root);
 
 struct Best {
@@ -65,9 +66,11 @@ class Trainer {
   void finish();
   [[noreturn]] void fail_non_finite(std::string_view what, double value) const;
   void tell_bad_pictures() const;
+  void tell_bad_validation(const Source& split, const BadRows& bad) const;
   bool evaluation_due() const;
   double validation_metric(const std::vector<RetrievalResult>& results) const;
-  std::vector<RetrievalResult> evaluate_validation();
+  std::vector<RetrievalResult> evaluate_validation();  // with the averaged weights
+  std::vector<RetrievalResult> judge();                // the model as it stands, in evaluation mode
   EmbedSetting embed_setting();
   TensorMap objective_tensors() const;
   CheckpointContent checkpoint_content() const;
@@ -80,6 +83,7 @@ class Trainer {
   torch::Device device_;
   int threads_;
   Precision precision_;
+  bool keep_tokens_ = false;  // some objective looks at single tokens
   CorpusStatistics statistics_;
   Sampler sampler_;
   std::shared_ptr<PixelCache> cache_;
@@ -94,6 +98,7 @@ class Trainer {
   std::optional<Progress> bar_;
 
   std::int64_t step_ = 0, steps_ = 0, first_step_ = 0, last_saved_step_ = -1;
+  bool has_judged_ = false;  // what is told of validation pictures was told
   std::optional<Best> best_;
   double loss_ = 0;
   double gradient_norm_ = 0;

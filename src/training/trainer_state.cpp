@@ -2,6 +2,7 @@
 #include <torch/version.h>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
 #include "run/saved_model.h"
@@ -49,7 +50,7 @@ void Trainer::save() {
   prune_checkpoints(run_, recipe_.train.keep, best_ ? std::optional(best_->step) : std::nullopt);
   last_save_ = std::chrono::steady_clock::now();
   last_saved_step_ = step_;
-  write_run_report(run_, recipe_, *model_, data_.validation, {});
+  write_run_report(run_, recipe_, *model_, data_.validation, {}, {});
 }
 
 void Trainer::load(const Sealed& checkpoint) {
@@ -71,6 +72,9 @@ void Trainer::load(const Sealed& checkpoint) {
   build();
   const std::string what = checkpoint.folder.string();
   const fs::path& folder = checkpoint.folder;
+  // Where the data is this time (--set data.train) is no part of the run: it goes on from its old place as
+  // well.
+  recipe_.toml = read_file(folder / "recipe.toml");
   copy_into(tensors_of(*model_), load_tensors(folder / "model.safetensors"), what);
   optimizer_->load_state(load_tensors(folder / "optimizer.safetensors"));
   if (ema_) ema_->load_state(load_tensors(folder / "ema.safetensors"));

@@ -84,6 +84,9 @@ TEST(Parse, Search) {
   EXPECT_EQ(parse_to<SearchOptions>({"search", "x"}).k, 10);
   EXPECT_EQ(parse_to<SearchOptions>({"search", "--image", "q.png"}).image, "q.png");
   EXPECT_EQ(parse_words({"search", "x", "--image", "q.png"}).exit_code, 2);
+  const Parsed latin = parse_words({"search", "caf\xE9"});
+  EXPECT_EQ(latin.exit_code, 2);
+  EXPECT_THAT(latin.err, HasSubstr("the query is no UTF-8"));
 }
 
 TEST(Parse, WordsOfAQueryNeedNoQuotes) {

@@ -68,11 +68,12 @@ void write_model(const fs::path& folder, std::int64_t dimension) {
        named("spaces.pieces.idf", {v}, idf)});
 }
 
-void write_pictures_bundle(const fs::path& bundle, const fs::path& model, const fs::path& rows_model) {
+void write_pictures_bundle(const fs::path& bundle, const fs::path& model, const fs::path& rows_model,
+                           std::size_t count = captions().size()) {
   const QueryTower tower = QueryTower::open(rows_model);
   std::vector<float> rows;
   BundleContent content;
-  for (std::size_t i = 0; i < captions().size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const std::vector<float> row = tower.embed(captions()[i]);
     rows.insert(rows.end(), row.begin(), row.end());
     content.items.push_back(
@@ -97,6 +98,9 @@ class SearchCommand : public testing::Test {
   void SetUp() override {
     write_model(folder_ / "model", kDimension);
     write_pictures_bundle(bundle(), folder_ / "model", folder_ / "model");
+    fs::create_directories(folder_ / "pictures");
+    for (std::size_t i = 0; i < captions().size(); ++i)
+      write_file(folder_ / cat("pictures/", i, ".png"), "a picture");
   }
   fs::path bundle() const { return folder_ / "bundle"; }
 
@@ -161,6 +165,16 @@ TEST_F(SearchCommand, ShowsAllWhenAskedForMore) {
   EXPECT_THAT(shown.err, HasSubstr("holds 16 pictures"));
 }
 
+TEST_F(SearchCommand, DefaultNumberIsNoWish) {
+  const fs::path few = folder_ / "few";
+  write_pictures_bundle(few, folder_ / "model", folder_ / "model", 3);
+  SearchOptions options = asking("blue");
+  options.bundle = few.string();
+  const Shown shown = run(options);
+  EXPECT_EQ(std::count(shown.out.begin(), shown.out.end(), '\n'), 3);
+  EXPECT_THAT(shown.err, IsEmpty());
+}
+
 TEST_F(SearchCommand, WritesAPageWhole) {
   SearchOptions options = asking("a red heart");
   options.html = (folder_ / "hearts.html").string();
@@ -174,8 +188,29 @@ TEST_F(SearchCommand, WritesAPageWhole) {
 
 TEST_F(SearchCommand, RootSaysWhereThePicturesAreNow) {
   SearchOptions options = asking("a red heart");
-  options.root = "/elsewhere";
-  EXPECT_THAT(run(options).out, HasSubstr("\t/elsewhere/pictures/0.png\t"));
+  const fs::path elsewhere = folder_ / "elsewhere";
+  fs::create_directories(elsewhere);
+  fs::rename(folder_ / "pictures", elsewhere / "pictures");
+  const Shown lost = run(options);
+  EXPECT_EQ(lost.exit_code, 0);
+  EXPECT_THAT(lost.err, HasSubstr((folder_ / "pictures/0.png").string() + " is not there"));
+  EXPECT_THAT(lost.err, HasSubstr("--root DIR"));
+  options.root = elsewhere.string();
+  const Shown found = run(options);
+  EXPECT_THAT(found.out, HasSubstr("\t" + (elsewhere / "pictures/0.png").string() + "\t"));
+  EXPECT_THAT(found.err, IsEmpty());
+  options.root = (folder_ / "nope").string();
+  const Shown refused = run(options);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.out, IsEmpty());
+  EXPECT_THAT(refused.err, HasSubstr("nope: is no folder"));
+}
+
+TEST_F(SearchCommand, PageIsNotWrittenIntoTheBundlesSealedPart) {
+  SearchOptions options = asking("a red heart");
+  options.html = (bundle() / "gen-1/page.html").string();
+  EXPECT_EQ(run(options).exit_code, 2);
+  EXPECT_EQ(run(asking("a red heart")).exit_code, 0);
 }
 
 TEST_F(SearchCommand, TowerOfAnotherDimensionIsRefused) {

@@ -290,6 +290,18 @@ TEST(ConfigSet, TheLastOneWins) {
   EXPECT_EQ(config.where("seed"), "--set seed=5");
 }
 
+TEST(ConfigSet, OfTheBudgetsTheLastOneStays) {
+  Config config = Config::parse("[train]\nminutes = 6\nlr = 1\n[other]\nminutes = 6\n", "a.toml");
+  config.set("train.steps=20");
+  EXPECT_EQ(config.to_toml(), "[train]\nlr = 1\nsteps = 20\n\n[other]\nminutes = 6\n");
+  config.set("train.steps=30");
+  config.set("train.epochs=0.5");
+  EXPECT_EQ(config.to_toml(), "[train]\nlr = 1\nepochs = 0.5\n\n[other]\nminutes = 6\n");
+  EXPECT_EQ(config.table("train").where("epochs"), "--set train.epochs=0.5");
+  config.set("train.minutes=0");
+  EXPECT_EQ(config.to_toml(), "[train]\nlr = 1\nepochs = 0.5\nminutes = 0\n\n[other]\nminutes = 6\n");
+}
+
 TEST(ConfigSet, ItsTextIsThePlace) {
   Config config = recipe();
   config.set("train.lr=fast");
@@ -366,6 +378,22 @@ TEST(Config, ToTomlReadsBackEqual) {
   EXPECT_EQ(again.table("train").number("lr", 0, {0, 1}), 0.1);
   EXPECT_EQ(again.table("train").text("note", ""), "line\nbreak, 'quotes' and \"more\"");
   EXPECT_EQ(again.tables("objective")[0].number("temperature", 0, {0, 1}), 0.07);
+}
+
+// As the file has it: order, double quotes, short numbers, and the comment on top.
+TEST(Config, ToTomlIsReadable) {
+  Config config = Config::parse(
+      "\xef\xbb\xbf# What this is.\r\n# And more.\n\n# not this\nseed = 1 # nor this\n"
+      "[train]\nlr = 1e-3\nbatch = 8\n"
+      "[[train.group]]\nmatch = 'text'\nscales = [0.1, 3, 1e30]\n"
+      "[views.'a b']\ncrop = [0.5, 1.0]\nhue = {low = 0.2}\n[[train.group]]\n[empty]\n",
+      "a.toml");
+  config.set("train.decay=0.05");
+  EXPECT_EQ(config.to_toml(),
+            "# What this is.\n# And more.\nseed = 1\n\n[train]\nlr = 0.001\nbatch = 8\ndecay = 0.05\n\n"
+            "[[train.group]]\nmatch = \"text\"\nscales = [0.1, 3, 1e+30]\n\n[[train.group]]\n\n"
+            "[views.\"a b\"]\ncrop = [0.5, 1.0]\n\n[views.\"a b\".hue]\nlow = 0.2\n\n[empty]\n");
+  EXPECT_EQ(Config::parse(config.to_toml(), "again").to_toml(), config.to_toml());
 }
 
 TEST(Config, NumbersSurviveToTomlBitForBit) {

@@ -19,6 +19,11 @@ TEST(Fail, LeavesOutWhatIsEmpty) {
   EXPECT_EQ(failure_of([] { fail(Exit::usage, "", "is wrong", "mend it"); }).text, "is wrong; mend it");
 }
 
+TEST(Fail, QuestionEndsItsSentence) {
+  EXPECT_EQ(failure_of([] { fail(Exit::usage, "x", "is wrong; did you mean 'y'?", "it has y, z"); }).text,
+            "x: is wrong; did you mean 'y'? it has y, z");
+}
+
 TEST(Exit, CodesAreTheDocumentedOnes) {
   EXPECT_EQ(static_cast<int>(Exit::ok), 0);
   EXPECT_EQ(static_cast<int>(Exit::failed), 1);

@@ -209,6 +209,32 @@ TEST(Sealed, QuickOpeningSkipsLargeFilesUntilTheyAreVerified) {
   EXPECT_EQ(failure_of([&] { open_sealed_quickly(folder.path(), kFormat, 1, 0); }).exit, Exit::artifact);
 }
 
+TEST(Sealed, NothingIsAddedToASealedFolder) {
+  const TemporaryFolder folder;
+  make_sealed(folder / "run/step-1");
+  fs::create_directory_symlink(folder / "run/step-1", folder / "link");
+  write_file(folder / "run/photos.json", "{}");
+  const std::string step = fs::canonical(folder / "run/step-1").string();
+  for (const char* name : {"run/step-1", "run/step-1/", "run/step-1/new", "run/step-1/new/a.npy",
+                           "run/step-1/deep", "run/../run/step-1/deep/x", "link", "link/a.npy"}) {
+    const Failure failure = failure_of([&] { check_outside_sealed(folder / name); });
+    EXPECT_EQ(failure.exit, Exit::usage) << name;
+    EXPECT_EQ(failure.text,
+              step + ": is a sealed checkpoint, to which nothing is added; name the run, or another folder")
+        << name;
+  }
+  for (const char* name : {"run", "run/", "run/index", "none/at all", "run/step-1/../x", "run/step-10"})
+    EXPECT_EQ(failure_of([&] { check_outside_sealed(folder / name); }).text, "") << name;
+  // Damage is no permission, another program's manifest no seal.
+  fs::remove(folder / "run/step-1/weights");
+  EXPECT_EQ(failure_of([&] { check_outside_sealed(folder / "run/step-1/x"); }).exit, Exit::usage);
+  for (const char* text :
+       {"", "[]", "{", "{\"format\": 3}", "{\"format\": \"zip\"}", "{\"name\": \"duet-\"}"}) {
+    write_file(folder / "run/manifest.json", text);
+    EXPECT_EQ(failure_of([&] { check_outside_sealed(folder / "run/x"); }).text, "") << text;
+  }
+}
+
 TEST(Sealed, FactsThatAreNotUtf8AreAnErrorNotAFile) {
   const TemporaryFolder folder;
   EXPECT_EQ(failure_of([&] { make_sealed(folder.path(), {{"name", "\xff"}}); }).exit, Exit::failed);

@@ -1,4 +1,7 @@
 #include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "datasets/source.h"
 #include "scratch.h"
@@ -90,6 +93,69 @@ TEST(ImageFolder, LinksToTheFolderItselfEnd) {
   scratch.write("a.jpg", "x");
   std::filesystem::create_directory_symlink(scratch.folder(), scratch.folder() / "again");
   EXPECT_THAT(images(read(scratch)), ElementsAre("a.jpg"));
+}
+
+// Where the tests run as root, which may list everything, someone else looks.
+class WithoutRights {
+ public:
+  explicit WithoutRights(const std::filesystem::path& folder) : folder_(folder) {
+    std::filesystem::permissions(folder_, std::filesystem::perms::none);
+    if (::geteuid() == 0) is_root_ = ::seteuid(65534) == 0;
+  }
+  ~WithoutRights() {
+    if (is_root_ && ::seteuid(0) != 0) std::abort();
+    std::filesystem::permissions(folder_, std::filesystem::perms::owner_all);
+  }
+
+ private:
+  std::filesystem::path folder_;
+  bool is_root_ = false;
+};
+
+TEST(ImageFolder, FolderThatCannotBeListedIsLeftOutUnlessItIsTheRoot) {
+  const Scratch scratch;
+  for (const char* name : {"a.jpg", "locked/b.jpg", "open/c.jpg"}) scratch.write(name, "x");
+  {
+    const WithoutRights locked(scratch.folder() / "locked");
+    std::error_code error;
+    if (!std::filesystem::exists(scratch.folder() / "a.jpg", error))
+      GTEST_SKIP() << "others may not look into the temporary folder";
+    ::testing::internal::CaptureStderr();
+    const Source source = read(scratch);
+    const std::string said = ::testing::internal::GetCapturedStderr();
+    EXPECT_THAT(images(source), ElementsAre("a.jpg", "open/c.jpg"));
+    EXPECT_THAT(said, AllOf(HasSubstr("1 folder is left out:"), HasSubstr("locked: Permission denied")));
+    ::testing::internal::CaptureStderr();
+    read_source({.data = scratch.folder().string(), .aloud = false});
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  }
+  EXPECT_EQ(images(read(scratch)).size(), 3u);
+  const WithoutRights locked(scratch.folder());
+  EXPECT_THAT(error_of([&] { read(scratch); }), HasSubstr("cannot be listed: Permission denied"));
+}
+
+TEST(ImageFolder, CaptionFileThatIsNoTextCostsItsCaptionsWhereNoneAreNeeded) {
+  const Scratch scratch;
+  for (const char* name : {"a.jpg", "b.jpg"}) scratch.write(name, "x");
+  scratch.write("a.txt", "a\ncaf\xE9\n");
+  scratch.write("b.txt", "a boat");
+  ::testing::internal::CaptureStderr();
+  const Source source = read(scratch, {}, false);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  ASSERT_EQ(source.pairs.size(), 2u);
+  EXPECT_TRUE(source.pairs[0].captions.empty());
+  EXPECT_THAT(source.pairs[1].captions, ElementsAre("a boat"));
+  EXPECT_THAT(said, AllOf(HasSubstr("1 caption file cannot be read:"), HasSubstr("a.txt:2:4: byte 0xE9")));
+}
+
+TEST(ImageFolder, NamesThatAreNoUtf8AreLeftOut) {
+  const Scratch scratch;
+  scratch.write("a.jpg", "x");
+  scratch.write("caf\xE9/b.jpg", "x");
+  scratch.write("\xFF.jpg", "x");
+  ::testing::internal::CaptureStderr();
+  EXPECT_THAT(images(read(scratch)), ElementsAre("a.jpg"));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("2 files or folders are left out"));
 }
 
 TEST(ImageFolder, WhatIsRefused) {

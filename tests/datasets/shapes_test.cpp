@@ -102,6 +102,21 @@ TEST(Shapes, SubsetsDrawTheirOwnRows) {
   EXPECT_EQ(part.subset({1}, "less").draw(0).rgb, source.draw(2).rgb);
 }
 
+TEST(Shapes, FolderOfThatNameIsSpokenOf) {
+  const testing::Scratch scratch;
+  scratch.write("shapes/red kite.png", "x");
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(scratch.folder());
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(read_source({.data = "shapes", .shapes_count = 3}).pairs.size(), 3u);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("write ./shapes for the folder"));
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(read_source({.data = "./shapes"}).pairs.size(), 1u);
+  read_source({.data = "shapes:3"});
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), Not(HasSubstr("./shapes for")));
+  std::filesystem::current_path(before);
+}
+
 TEST(Shapes, CountAndSeedComeFromOptionsOrName) {
   EXPECT_EQ(read_source({.data = "shapes", .shapes_count = 3}).pairs.size(), 3u);
   EXPECT_EQ(shapes("shapes").pairs.size(), 2048u);

@@ -12,6 +12,7 @@ namespace duet {
 namespace {
 
 using namespace std::string_literals;
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using testing::error_of;
 using ::testing::HasSubstr;
@@ -162,24 +163,36 @@ TEST_F(Tsv, PathsFromWindows) {
   EXPECT_EQ(source.pairs[1].image, "odd\\name.png");
 }
 
-TEST_F(Tsv, ChangedBytesNeverCrash) {
+// Counts are exact: the mutations are a function of the seed. What is refused is refused with its line, or has
+// no line to name.
+TEST_F(Tsv, ChangedBytesAreReadOrRefusedByLine) {
   const std::string manifest =
       "filepath,caption_1,caption_2,concept\n\"a, b.png\",\"she said \"\"hi\"\"\",猫,k\nc.png,x,y,l\n";
   Random random(11);
-  int read_well = 0;
+  int read_well = 0, refused_by_line = 0, refused_as_empty = 0;
   for (int i = 0; i < 400; ++i) {
     std::string mutated = manifest;
     constexpr std::string_view kBytes("\",;\t\n\r\0\xFFxy", 10);
     for (std::uint64_t changes = 1 + random.below(4); changes-- > 0;)
       mutated[random.below(mutated.size())] = kBytes[random.below(kBytes.size())];
-    mutated.resize(random.below(mutated.size() + 1));
+    if (i % 4 != 0) mutated.resize(random.below(mutated.size() + 1));
     try {
-      read_well += !read(mutated, {}, i % 2 == 0).pairs.empty();
+      EXPECT_FALSE(read(mutated, {}, i % 2 == 0).pairs.empty());
+      ++read_well;
     } catch (const Error& error) {
-      EXPECT_THAT(error.what(), HasSubstr("photos.csv"));
+      EXPECT_EQ(error.exit(), Exit::data) << error.what();
+      const std::string message = error.what(), file = (scratch_.folder() / "photos.csv").string();
+      const bool empty = message.starts_with(file + ": empty file") ||
+                         message.starts_with(file + ": no rows below the header");
+      ++(empty ? refused_as_empty : refused_by_line);
+      if (!empty) {
+        EXPECT_THAT(message, ContainsRegex("photos\\.csv:[1-9]:"));
+      }
     }
   }
-  EXPECT_GT(read_well, 5);
+  EXPECT_EQ(read_well, 28);
+  EXPECT_EQ(refused_by_line, 312);
+  EXPECT_EQ(refused_as_empty, 60);
 }
 
 TEST_F(Tsv, WrongNumberOfFields) {
@@ -206,7 +219,7 @@ TEST_F(Tsv, MissingColumns) {
   EXPECT_THAT(refused("filepath,words\na,b\n"),
               AllOf(HasSubstr(":1: no column for the captions"), HasSubstr("caption_columns")));
   EXPECT_THAT(refused("filepath,caption\na,b\n", {.image_column = "filpath"}),
-              HasSubstr(":1: no column 'filpath'; did you mean 'filepath'?; columns: filepath, caption"));
+              HasSubstr(":1: no column 'filpath'; did you mean 'filepath'? columns: filepath, caption"));
   EXPECT_THAT(refused("filepath,caption\na,b\n", {.caption_columns = {"captoin"}}),
               HasSubstr("did you mean 'caption'?"));
   EXPECT_THAT(refused("filepath,caption\na,b\n", {.concept_column = "kind"}),
@@ -217,7 +230,8 @@ TEST_F(Tsv, MissingColumns) {
 TEST_F(Tsv, TextThatIsNoUtf8) {
   EXPECT_THAT(refused("filepath,caption\na,b\nc,caf\xE9\n"),
               HasSubstr(":3:6: byte 0xE9 is no UTF-8; save the file as UTF-8"));
-  EXPECT_THAT(refused("f\0i\0l\0e\0"s), HasSubstr("NUL"));
+  EXPECT_THAT(refused("f\0i\0l\0e\0"s), HasSubstr(":1:2: a NUL byte: this is no text, or UTF-16"));
+  EXPECT_THAT(refused("filepath,caption\na,b\n\0,c\n"s), HasSubstr(":3:1: a NUL byte"));
 }
 
 TEST_F(Tsv, EmptyThings) {
@@ -249,6 +263,31 @@ TEST_F(Tsv, NoSuchDataOrFormat) {
   EXPECT_THAT(error_of([] { read_source({.data = "x", .format = "tvs"}); }, Exit::usage),
               AllOf(HasSubstr("'tvs'; did you mean 'tsv'?"), HasSubstr("image_folder")));
   EXPECT_THAT(error_of([] { read_source({}); }, Exit::usage), HasSubstr("no data given"));
+}
+
+TEST_F(Tsv, OtherFilesAreCalledByTheirName) {
+  const std::string zeros(32, '\0');
+  for (const auto& [content, name] : std::vector<std::pair<std::string, std::string>>{
+           {"\x89PNG\r\n\x1A\n" + zeros, "a PNG picture"},
+           {"\xFF\xD8\xFF\xE0" + zeros, "a JPEG picture"},
+           {"BM" + zeros, "a BMP picture"},
+           {"PK\3\4" + zeros, "a ZIP archive"},
+           {"\x1F\x8B" + zeros, "a gzip archive"},
+           {"PAR1" + zeros, "a Parquet table"},
+           {std::string(257, 'x') + "ustar" + zeros, "a tar archive"},
+           {"<!doctype html><p>404", "an HTML page"},
+           {"\xEF\xBB\xBF [{\"filepath\": 1}]", "JSON"},
+           {"{\"images\": []}", "JSON"}})
+    EXPECT_THAT(refused(content), HasSubstr(cat("photos.csv: is ", name, ", not a manifest; give a .csv")))
+        << name;
+  EXPECT_EQ(read("BMI,filepath,caption\n3,a.png,a cat\n").pairs.size(), 1u);
+}
+
+// Whatever keeps a manifest from being read, it is the data's fault.
+TEST(TsvFile, ThatCannotBeReadIsBadData) {
+  if (!std::filesystem::exists("/proc/self/mem")) GTEST_SKIP() << "no file here that fails when read";
+  EXPECT_THAT(error_of([] { read_source({.data = "/proc/self/mem", .format = "tsv"}); }),
+              HasSubstr("/proc/self/mem: cannot be read"));
 }
 
 TEST_F(Tsv, AHundredThousandRows) {

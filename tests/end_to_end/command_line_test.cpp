@@ -128,6 +128,33 @@ TEST_F(CommandLine, TrainsOnAManifestWithoutARecipe) {
   EXPECT_TRUE(contains(trained.err, "of memory")) << trained.err;
 }
 
+TEST_F(CommandLine, UnreadableTrainingPicturesAreNamedAndManyAreTooMany) {
+  const fs::path folder = *folder_ / "damaged pictures", manifest = make_pictures(folder, 40);
+  const auto damage = [&](const char* name) {
+    write_file(folder / name, read_file(folder / name).substr(0, 60));
+  };
+  const auto train = [&](const char* run) {
+    return duet_program({"train", make_recipe(folder, manifest, 20).string(), "--set", "data.split=0", "--out",
+                         (folder / run).string()});
+  };
+  damage("pictures/shape 3.png");
+  const Finished one = train("one");
+  EXPECT_EQ(one.exit, 0) << one.err;
+  EXPECT_TRUE(contains(one.err, "1 of 40 pictures cannot be read and are left out of training:\n  " +
+                                    (folder / "pictures/shape 3.png: ").string()))
+      << one.err;
+  for (const char* name : {"pictures/shape 7.png", "pictures/shape 20.png", "pictures/shape 33.png"})
+    damage(name);
+  const Finished many = train("many");
+  EXPECT_EQ(many.exit, 3);
+  EXPECT_TRUE(
+      contains(many.err, "of 40 pictures cannot be read, more than data.max_bad_fraction = 0.01 allows:"))
+      << many.err;
+  EXPECT_TRUE(contains(many.err, "pictures/shape 3.png: ") || contains(many.err, "pictures/shape 7.png: "))
+      << many.err;
+  EXPECT_FALSE(fs::exists(folder / "many/model"));
+}
+
 TEST_F(CommandLine, BadInputGetsOneMessageAndTheDocumentedExitCode) {
   const std::string recipe = (*folder_ / "recipe.toml").string();
   const fs::path empty = *folder_ / "empty.csv", html = *folder_ / "html.csv";

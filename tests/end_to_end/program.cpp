@@ -1,11 +1,14 @@
 #include "tests/end_to_end/program.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
+#include "core/checksum.h"
 #include "core/files.h"
 #include "core/format.h"
 #include "datasets/source.h"
@@ -16,9 +19,11 @@ extern char** environ;
 namespace duet {
 namespace {
 
-pid_t spawn(const Arguments& arguments, const std::string& out, const std::string& err) {
+pid_t spawn(const Arguments& arguments, const fs::path& folder, const std::string& out,
+            const std::string& err) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -48,17 +53,34 @@ int wait_for(pid_t process) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-Finished duet_program(const Arguments& arguments) {
-  const TemporaryFolder folder;
-  const std::string out = folder / "out", err = folder / "err";
+Finished duet_program(const Arguments& arguments, const fs::path& folder) {
+  const TemporaryFolder said;
+  const std::string out = said / "out", err = said / "err";
   Finished finished;
-  finished.exit = wait_for(spawn(arguments, out, err));
+  finished.exit = wait_for(spawn(arguments, folder, out, err));
   finished.out = read_file(out);
   finished.err = read_file(err);
   return finished;
 }
 
-pid_t start_duet(const Arguments& arguments) { return spawn(arguments, "/dev/null", "/dev/null"); }
+pid_t start_duet(const Arguments& arguments, const fs::path& folder) {
+  return spawn(arguments, folder, "/dev/null", "/dev/null");
+}
+
+void expect_same_run(const fs::path& a, const fs::path& b) {
+  for (const char* file : {"model/model.safetensors", "model/manifest.json", "metrics.jsonl"})
+    EXPECT_EQ(checksum(read_file(a / file)), checksum(read_file(b / file))) << file << " of " << b;
+}
+
+std::string answer_of(const fs::path& bundle) {
+  const Finished found = duet_program({"search", "a red circle", "-b", bundle.string(), "--json"});
+  EXPECT_EQ(found.exit, 0) << found.err;
+  const nlohmann::json json = nlohmann::json::parse(found.out, nullptr, false);
+  if (!json.is_object()) return "no JSON: " + found.out;
+  std::string answer = cat(json["bundle_size"].dump(), " pictures:");
+  for (const nlohmann::json& hit : json["hits"]) answer += cat(" ", hit["path"].dump(), hit["score"].dump());
+  return answer;
+}
 
 fs::path make_pictures(const fs::path& folder, int count) {
   fs::create_directories(folder / "pictures");
@@ -72,6 +94,15 @@ fs::path make_pictures(const fs::path& folder, int count) {
   }
   write_file(folder / "photos.csv", manifest);
   return folder / "photos.csv";
+}
+
+fs::path first_rows(const fs::path& manifest, int rows) {
+  const std::string all = read_file(manifest);
+  std::size_t end = 0;
+  for (int line = 0; line <= rows; ++line) end = all.find('\n', end) + 1;
+  const fs::path some = manifest.parent_path() / "some.csv";
+  write_file(some, all.substr(0, end));
+  return some;
 }
 
 fs::path make_recipe(const fs::path& folder, const fs::path& manifest, int steps) {

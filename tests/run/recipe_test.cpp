@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "core/files.h"
+#include "tests/support/temporary_folder.h"
 
 namespace duet {
 namespace {
@@ -58,11 +60,79 @@ TEST(Recipe, IsReadWhole) {
   EXPECT_EQ(recipe.model.spaces[0].name, "joint");
 }
 
+TEST(Recipe, PathsMayHoldAnEqualsSign) {
+  const TemporaryFolder folder;
+  const std::string there = (folder / "eq=ual.csv").string();
+  write_file(there, "");
+  const NamedSource whole = named_source(there, {}, {});
+  EXPECT_EQ(whole.name, "eq=ual");
+  EXPECT_EQ(whole.options.data, there);
+  const NamedSource named = named_source("test=" + there, {}, {});
+  EXPECT_EQ(named.name, "test");
+  EXPECT_EQ(named.options.data, there);
+}
+
 TEST(Recipe, TomlReadsBackAsTheSameRecipe) {
   const Recipe first = read_with({"train.lr=0.25"});
   const Recipe second = read_recipe(Config::parse(first.toml, "again"));
   EXPECT_EQ(second.toml, first.toml);
   EXPECT_EQ(second.train.optimizer.adamw.lr, 0.25);
+}
+
+TEST(Recipe, HasOneBudget) {
+  EXPECT_EQ(
+      refusal({}, "minutes = 2\n"),
+      "test.toml:16:1: 'steps' and 'minutes' in [train] are more than one budget; set one of steps, epochs and "
+      "minutes");
+  EXPECT_EQ(refusal({"train.steps=0"}),
+            "test.toml:13:1: [train] has no budget; set one of steps, epochs and minutes");
+  EXPECT_EQ(refusal({}, "minutes = 0\n"), "accepted");
+  const Recipe timed = read_with({"train.minutes=0.5"});
+  EXPECT_EQ(timed.train.minutes, 0.5);
+  EXPECT_EQ(timed.train.steps, 0);
+  const Recipe counted = read_with({"train.minutes=0.5", "train.minutes=0", "train.steps=20"});
+  EXPECT_EQ(counted.train.minutes, 0);
+  EXPECT_EQ(counted.train.steps, 20);
+  EXPECT_EQ(counted.toml.find("minutes"), std::string::npos) << counted.toml;
+}
+
+// An earlier version wrote down the steps that minutes came to, and the minutes too.
+TEST(Recipe, ASavedOneMayHoldMinutesBesideTheirSteps) {
+  const TemporaryFolder folder;
+  write_file(folder / "recipe.toml", std::string(kRecipe) + "minutes = 2\n");
+  EXPECT_THROW(read_recipe(Config::read(folder / "recipe.toml")), Error);
+  write_file(folder / "manifest.json", "{}");
+  EXPECT_EQ(read_recipe(Config::read(folder / "recipe.toml")).train.steps, 10);
+}
+
+TEST(Recipe, SomeSpaceHasAWeight) {
+  const std::string one = "[[space]]\nname = \"joint\"\n", two = one + "[[space]]\nname = \"b\"\nweight = 0\n";
+  EXPECT_EQ(refusal({"space.0.weight=0"}, one),
+            "--set space.0.weight=0: no embedding space has a weight; give one [[space]] a weight above 0, or "
+            "\"auto\"");
+  EXPECT_EQ(refusal({}, two), "accepted");
+  EXPECT_NE(refusal({"space.0.weight=0"}, two).find("test.toml:20:1: no embedding space has a weight"),
+            std::string::npos)
+      << refusal({"space.0.weight=0"}, two);
+  EXPECT_EQ(refusal({"space.0.weight=0", "space.1.weight=auto"}, two), "accepted");
+}
+
+TEST(Recipe, DataThatIsNotThereSaysWherePathsStart) {
+  const auto message = [](const std::string& data) {
+    try {
+      read_recipe_source({.data = data});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit(), Exit::data);
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  const std::string lost = message("nowhere/pairs.csv");
+  EXPECT_EQ(lost.find("nowhere/pairs.csv: no such file"), 0U) << lost;
+  for (const char* part : {"the folder where duet is started", "--set data.train=PATH", "--data PATH"})
+    EXPECT_NE(lost.find(part), std::string::npos) << lost;
+  EXPECT_EQ(message("/nowhere/pairs.csv").find("started"), std::string::npos);
+  EXPECT_EQ(message("shapes:8"), "accepted");
 }
 
 TEST(Recipe, RefusesWithPlaceKeyAndRemedy) {

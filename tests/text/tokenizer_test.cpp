@@ -233,6 +233,21 @@ TEST(Tokenizer, RefusesWhatIsNoModel) {
   EXPECT_EQ(failure_of([] { Tokenizer::load("/nowhere/a.model"); }).exit, Exit::failed);
 }
 
+// The highest bit of each offset, in a thousand units of the table of normalisations: SentencePiece would
+// follow it out of the table.
+TEST(Tokenizer, RefusesADamagedTableOfNormalisations) {
+  const std::string model = trained(options_of("unigram")).serialized(), name = "nmt_nfkc_cf";
+  const std::size_t length_at =
+      model.find(name) + name.size() + 1;  // a byte of field and type, three of length
+  ASSERT_EQ(model[length_at - 1], 0x12);
+  const std::size_t trie_at = length_at + 3 + 4;
+  for (std::size_t unit = 0; unit < 1000; ++unit) {
+    std::string damaged = model;
+    damaged[trie_at + 4 * unit + 3] ^= 0x40;
+    ASSERT_EQ(failure_of([&] { Tokenizer::from_bytes(damaged, "a.model"); }).exit, Exit::artifact) << unit;
+  }
+}
+
 TEST(Tokenizer, NoCaptionsAreAnErrorOfTheData) {
   EXPECT_EQ(failure_of([] { Tokenizer::train({}, {}); }).exit, Exit::data);
   EXPECT_EQ(failure_of([] { Tokenizer::train({"", " \n"}, {}); }).exit, Exit::data);

@@ -1,3 +1,5 @@
+#include <iostream>
+#include <iterator>
 #include <limits>
 #include <sstream>
 
@@ -7,23 +9,27 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "core/sealed.h"
+#include "datasets/formats/format.h"
 #include "tensors/tensor_file.h"
-#include "text/unicode.h"
 
 namespace duet {
 namespace {
 
-std::vector<std::string> read_lines(const std::string& file) {
+// A row a line, so a line without a piece of text is refused: its row would be no unit vector.
+std::vector<std::string> read_lines(const std::string& file, const Tokenizer& tokenizer) {
+  const bool from_stdin = file == "-";
+  const std::string name = from_stdin ? "standard input" : file;
+  std::istringstream text(
+      text_of(from_stdin ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : read_bytes(file), name));
   std::vector<std::string> lines;
-  std::istringstream text(to_utf8(read_file(file)));
   for (std::string line; std::getline(text, line);) {
     if (line.ends_with('\r')) line.pop_back();
-    if (const auto at = invalid_utf8(line))
-      fail(Exit::data, cat(file, ":", lines.size() + 1), cat("byte ", *at + 1, " is no UTF-8"),
-           "save the file as UTF-8");
+    if (tokenizer.encode(line).empty())
+      fail(Exit::data, cat(name, ":", lines.size() + 1), "a line without text", "a text a line is expected");
     lines.push_back(line);
   }
-  if (lines.empty()) fail(Exit::data, file, "has no lines", "a text a line is expected");
+  if (lines.empty()) fail(Exit::data, name, "has no lines", "a text a line is expected");
   return lines;
 }
 
@@ -48,7 +54,9 @@ void check_out(const fs::path& out) {
          "allowed are .npy and .safetensors");
   }
   const fs::path folder = fs::absolute(out).parent_path();
-  if (!fs::is_directory(folder)) fail(Exit::usage, "--out", cat("there is no folder ", folder.string()));
+  std::error_code none;
+  if (!fs::is_directory(folder, none)) fail(Exit::usage, "--out", cat("there is no folder ", folder.string()));
+  check_outside_sealed(out);
 }
 
 void write_rows(const fs::path& out, const torch::Tensor& rows) {
@@ -63,17 +71,18 @@ int run_embed(const EmbedOptions& options) {
     fail(Exit::usage, "duet embed", "needs either --images or --texts");
   check_out(options.out);
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
-  EmbedSetting setting = embed_setting_of(saved, options.batch);
+  EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
   torch::Tensor rows;
   if (!options.texts.empty()) {
-    saved.texts();
-    rows = embed_texts(setting, read_lines(options.texts));
+    rows = embed_texts(setting, read_lines(options.texts, saved.texts()));
+    // A text of pieces that no caption had is zero in a ridge space, and shorter as a whole.
+    rows = rows / rows.norm(2, 1, true).clamp_min(1e-12);
   } else {
     saved.pictures();
     setting.progress = true;
     const Source source = read_pictures(options.images, options.root, saved.recipe);
     EmbeddedImages images = embed_images(setting, source);
-    warn_bad_pictures(source, images.bad);
+    warn_bad_pictures(source, images.bad, "rows of NaN");
     rows = images.rows;
     // A row a picture, so that row numbers stay those of the input; what cannot be read is not a number.
     for (const auto& [row, why] : images.bad) rows[row].fill_(std::numeric_limits<float>::quiet_NaN());

@@ -60,6 +60,29 @@ void print_table(const nlohmann::json& results) {
   }
 }
 
+// Into RUN/results.json, which holds the scores of one model: the best.
+void save_results(const EvaluateOptions& options, const SavedModel& saved, const nlohmann::json& results) {
+  if (saved.folder == fs::path(options.run)) {
+    log_info("not saved: nothing is added to a sealed folder");
+    return;
+  }
+  const fs::path file = fs::path(options.run) / "results.json";
+  if (options.checkpoint != "best") {
+    log_info(cat("not saved: ", file.string(), " is for the best checkpoint, these are scores of ",
+                 options.checkpoint));
+    return;
+  }
+  nlohmann::json all =
+      fs::exists(file) ? nlohmann::json::parse(read_file(file), nullptr, false) : nlohmann::json();
+  const bool same_model = all.is_object() && all.value("model", "") == saved.identity;
+  if (all.is_object() && !same_model)
+    log_info(cat(file.string(), " held scores of another model; they are replaced"));
+  if (!same_model) all = nlohmann::json::object();
+  all.update(results);
+  replace_file(file, all.dump(2) + "\n");
+  log_info(cat("wrote ", file.string()));
+}
+
 }  // namespace
 
 int run_evaluate(const EvaluateOptions& options) {
@@ -68,28 +91,20 @@ int run_evaluate(const EvaluateOptions& options) {
   nlohmann::json results = {{"schema_version", 1}, {"model", saved.identity}, {"step", saved.step}};
   nlohmann::json splits = nlohmann::json::object();
   for (Split& split : read_splits(options, saved.recipe)) {
-    EmbedSetting setting = embed_setting_of(saved, options.batch);
+    EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
     setting.progress = true;
     const RetrievalResult result = evaluate_retrieval(setting, split.source);
     warn_bad_pictures(split.source, result.bad);
     splits[split.name] = to_json(result, split.data);
   }
-  if (options.save && saved.folder != fs::path(options.run)) {  // nothing goes into a sealed folder
-    const fs::path file = fs::path(options.run) / "results.json";
-    nlohmann::json all =
-        fs::exists(file) ? nlohmann::json::parse(read_file(file), nullptr, false) : nlohmann::json();
-    if (!all.is_object() || all.value("model", "") != saved.identity)
-      all = results;  // scores of another model go
-    all.update(splits);
-    replace_file(file, all.dump(2) + "\n");
-    log_info(cat("wrote ", file.string()));
-  }
+  results.update(splits);
   if (options.json) {
-    results.update(splits);
     std::cout << results.dump(2) << "\n";
   } else {
     print_table(splits);
   }
+  std::cout.flush();  // before the saving, which may fail
+  if (options.save) save_results(options, saved, results);
   return 0;
 }
 

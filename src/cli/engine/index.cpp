@@ -4,6 +4,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "core/sealed.h"
 #include "retrieval/bundle.h"
 #include "retrieval/candidates.h"
 #include "run/bundle_model.h"
@@ -16,21 +17,46 @@ Item item_of(const Pair& pair) {
       .path = pair.image, .captions = pair.captions, .concept_key = pair.concept_key, .columns = pair.columns};
 }
 
+// The bundle's folder, made before the work, so that one that cannot be written is known before it; and in it a
+// temporary one for the model, until the bundle has its copy. Both go with the object, the bundle's folder only
+// when this made it and nothing came in.
+class Workplace {
+ public:
+  explicit Workplace(const fs::path& out)
+      : out_(out), is_new_(make_folder(out)), model_(temporary_beside(out / "model")) {
+    remove_leftovers(out_);
+    make_folder(model_);
+  }
+  ~Workplace() {
+    std::error_code ignored;
+    fs::remove_all(model_, ignored);
+    if (is_new_) fs::remove(out_, ignored);
+  }
+  Workplace(const Workplace&) = delete;
+  Workplace& operator=(const Workplace&) = delete;
+  const fs::path& model() const { return model_; }
+
+ private:
+  fs::path out_;
+  bool is_new_;
+  fs::path model_;
+};
+
 }  // namespace
 
 int run_index(const IndexOptions& options) {
+  const fs::path out = options.out.empty() ? fs::path(options.run) / "index" : fs::path(options.out);
+  check_outside_sealed(out);
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
   saved.texts();
   saved.pictures();
-  if (options.out.empty() && saved.folder == fs::path(options.run)) {
-    fail(Exit::usage, options.run, "is a sealed folder, in which no index has a place", "give --out BUNDLE");
-  }
   const Source source = read_pictures(options.images, options.root, saved.recipe);
   if (!options.factory.empty()) {  // refused before the work, not after it
     parse_factory(options.factory, static_cast<std::int64_t>(source.pairs.size()),
                   saved.model->retrieval_dimension());
   }
-  EmbedSetting setting = embed_setting_of(saved, options.batch);
+  const Workplace workplace(out);
+  EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
   setting.progress = true;
   const EmbeddedImages images = embed_images(setting, source);
   warn_bad_pictures(source, images.bad);
@@ -40,19 +66,14 @@ int run_index(const IndexOptions& options) {
     content.items.push_back(item_of(source.pairs[static_cast<std::size_t>(row)]));
   if (rows.empty()) fail(Exit::data, options.images, "holds no picture that can be read");
   const torch::Tensor vectors = images.rows.index_select(0, torch::tensor(rows)).contiguous();
-  const fs::path out = options.out.empty() ? fs::path(options.run) / "index" : fs::path(options.out);
-  fs::create_directories(out);
-  const fs::path model_folder = temporary_beside(out / "model");
-  fs::create_directories(model_folder);
-  save_bundle_model(*saved.model, saved.texts(), saved.recipe, model_folder);
   content.rows = {vectors.data_ptr<float>(), static_cast<std::size_t>(vectors.numel())};
   content.dimension = vectors.size(1);
   content.columns = source.columns;
   content.picture_root = source.root;
-  content.model_folder = model_folder;
+  content.model_folder = workplace.model();
   content.model_identity = saved.identity;
+  save_bundle_model(*saved.model, saved.texts(), saved.recipe, workplace.model());
   write_bundle(out, content, {.factory = options.factory});
-  fs::remove_all(model_folder);
   log_info(cat(grouped(static_cast<std::int64_t>(rows.size())), " pictures in ", out.string(),
                "; try: duet search \"...\" -b ", out.string()));
   return 0;

@@ -1,15 +1,19 @@
 #include <algorithm>
 #include <csignal>
+#include <optional>
 
 #include "cli/engine.h"
+#include "cli/engine/run_setting.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "core/sealed.h"
 #include "run/checkpoint.h"
 #include "tensors/device.h"
 #include "training/auto_recipe.h"
 #include "training/finish.h"
+#include "training/signals.h"
 #include "training/trainer.h"
 
 namespace duet {
@@ -17,13 +21,18 @@ namespace {
 
 int exit_code(Outcome outcome, const fs::path& run) {
   if (outcome == Outcome::finished) {
+    const bool found =
+        fs::weakly_canonical(run).parent_path() == fs::weakly_canonical("runs");  // by duet search
     log_info(cat("done: ", run.string(), "; look at ", (run / "report.html").string(),
-                 " and go on with\n  duet index ", run.string(), " --images DIR\n  duet search \"...\""));
+                 " and go on with\n  duet index ", run.string(), " --images DIR\n  duet search \"...\"",
+                 found ? "" : cat(" -b ", run.string())));
     return static_cast<int>(Exit::ok);
   }
   log_info(cat("stopped, state saved; go on with: duet train --resume ", run.string()));
   return outcome == Outcome::terminated ? 128 + SIGTERM : 128 + SIGINT;
 }
+
+bool moves_data(const std::string& assignment) { return assignment.starts_with("data."); }
 
 Config read_config(const TrainOptions& options) {
   Config config = options.recipe.empty() ? [&] {
@@ -40,7 +49,8 @@ fs::path choose_run(const TrainOptions& options) {
   if (!options.out.empty()) return options.out;
   fs::path named = fs::absolute(options.recipe.empty() ? options.data : options.recipe).lexically_normal();
   if (!named.has_filename()) named = named.parent_path();
-  return fs::path("runs") / named.stem();
+  std::error_code none;
+  return fs::path("runs") / (fs::is_directory(named, none) ? named.filename() : named.stem());
 }
 
 Tokenizer make_tokenizer(const Recipe& recipe, const Source& train) {
@@ -68,16 +78,47 @@ Recipe with_steps(Config config, const Recipe& recipe, Trainer& trainer) {
   return read_recipe(config);
 }
 
+// The folder of a run that is about to start, locked for this process. What was made of it goes again unless
+// the run starts.
+class NewRun {
+ public:
+  explicit NewRun(const fs::path& folder)
+      : folder_(folder), is_new_(make_folder(folder)), lock_(folder / ".lock") {
+    fs::remove_all(
+        checkpoint_folder(folder, 0));  // of a start that was cut off before it was a run (Trainer::run)
+  }
+  ~NewRun() {
+    if (has_started_) return;
+    std::error_code ignored;
+    for (const char* name : {"tokenizer.model", ".lock"}) fs::remove(folder_ / name, ignored);
+    if (is_new_) fs::remove(folder_, ignored);
+  }
+  NewRun(const NewRun&) = delete;
+  NewRun& operator=(const NewRun&) = delete;
+  void start() { has_started_ = true; }
+
+ private:
+  fs::path folder_;
+  bool is_new_, has_started_ = false;
+  FileLock lock_;
+};
+
 int train_new(const TrainOptions& options) {
+  std::optional<EarlySignals> early("\nstopped before the first step: nothing saved yet; start again\n");
   const fs::path run = choose_run(options);
+  check_outside_sealed(run);
   if (fs::exists(run) && !fs::is_directory(run))
     fail(Exit::usage, run.string(), "is a file", "choose another --out");
-  if (fs::exists(run / "recipe.toml") || fs::exists(run / "checkpoints") || fs::exists(run / "model")) {
+  const std::vector<std::int64_t> steps = checkpoint_steps(run);
+  if (fs::exists(run / "recipe.toml") || fs::exists(run / "model") || (!steps.empty() && steps.back() > 0)) {
     fail(Exit::usage, run.string(), "a run is there already",
          cat("go on with it (duet train --resume ", run.string(), ") or choose another --out"));
   }
   const Config config = read_config(options);
   Recipe recipe = read_recipe(config);
+  // What was read to pick the recipe has been spoken of, unless it is read in another way now.
+  recipe.data.train.aloud =
+      options.data.empty() || std::any_of(options.sets.begin(), options.sets.end(), moves_data);
   const torch::Device device = choose_device(options.device);
   const int threads = set_compute_threads(options.threads);
   TrainingData data = read_training_data(recipe, options.root);
@@ -85,41 +126,65 @@ int train_new(const TrainOptions& options) {
                " compute threads, ", cpu_kind(), ", ",
                name_of(choose_precision(recipe.train.precision, device))));
   const Tokenizer tokenizer = make_tokenizer(recipe, data.train);
-  fs::create_directories(run);
-  const FileLock lock(run / ".lock");
+  NewRun folder(run);
   replace_file(run / "tokenizer.model", tokenizer.serialized());
   Trainer trainer(recipe, std::move(data), tokenizer, run, device, threads);
   recipe = with_steps(config, recipe, trainer);
   trainer.set_recipe(recipe);
-  replace_file(run / "recipe.toml", recipe.toml);
+  folder.start();
+  early.reset();
   return exit_code(trainer.run(), run);
 }
 
+// The newest checkpoint. Where it is damaged, the message says how to go on from the newest that is whole.
+Sealed newest_checkpoint(const fs::path& run, const std::vector<std::int64_t>& steps) {
+  try {
+    return open_checkpoint(run, steps.back());
+  } catch (const Error& error) {
+    if (error.exit() != Exit::artifact) throw;
+    std::vector<std::string> damaged;
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+      try {
+        open_checkpoint(run, *step);
+      } catch (const Error&) {
+        damaged.push_back(checkpoint_folder(run, *step).string());
+        continue;
+      }
+      throw Error(Exit::artifact,
+                  cat(error.what(), "; or remove ", joined(damaged, " and "), " to go on from step-", *step));
+    }
+    throw;
+  }
+}
+
 int train_resumed(const TrainOptions& options) {
+  std::optional<EarlySignals> early("\nstopped before its next step: the run is as it was, resume it again\n");
   const fs::path run = options.resume;
+  check_outside_sealed(run);
   if (!fs::exists(run / "recipe.toml"))
-    fail(Exit::artifact, run.string(), "is no run folder", "it holds no recipe.toml");
+    fail(Exit::artifact, run.string(), "is no run folder",
+         "it holds no recipe.toml; one that was stopped before its first step is started again");
   if (fs::exists(run / "model")) {
     log_info(cat(run.string(), " is finished"));
     return static_cast<int>(Exit::ok);
   }
   const FileLock lock(run / ".lock");
   const std::vector<std::int64_t> steps = checkpoint_steps(run);
-  const std::optional<Sealed> checkpoint =
-      steps.empty() ? std::nullopt : std::optional(open_checkpoint(run, steps.back()));
-  const fs::path from = checkpoint ? checkpoint->folder : run;
-  Config config = Config::read(from / "recipe.toml");
+  if (steps.empty())
+    fail(Exit::artifact, run.string(), "holds no checkpoint", "start a new run with its recipe.toml");
+  const Sealed checkpoint = newest_checkpoint(run, steps);
+  Config config = Config::read(checkpoint.folder / "recipe.toml");
   for (const std::string& assignment : options.sets)
     config.set(assignment);  // data.* alone: where the data is now
   const Recipe recipe = read_recipe(config);
   const torch::Device device = choose_device(options.device);
-  const int stored = checkpoint ? checkpoint->facts.at("threads").get<int>() : 0;
+  const int stored = checkpoint.facts.at("threads").get<int>();
   const int threads = set_compute_threads(options.threads > 0 ? options.threads : stored);
-  Trainer trainer(recipe, read_training_data(recipe, options.root), Tokenizer::load(from / "tokenizer.model"),
-                  run, device, threads);
-  if (checkpoint) trainer.load(*checkpoint);
-  log_info(checkpoint ? cat("going on at step ", grouped(steps.back()))
-                      : std::string("no checkpoint yet: starting from the beginning"));
+  Trainer trainer(recipe, read_training_data(recipe, options.root),
+                  Tokenizer::load(checkpoint.folder / "tokenizer.model"), run, device, threads);
+  trainer.load(checkpoint);
+  log_info(cat("going on at step ", grouped(steps.back())));
+  early.reset();
   return exit_code(trainer.run(), run);
 }
 
