@@ -93,7 +93,7 @@ std::string auto_recipe(const Source& source, const std::string& data) {
              "\nresize = \"crop\"\n\n"
              "[text]\nkind = \"bag_of_tokens\"\ncontext = 64\n\n"
              "[[space]]\nname = \"joint\"\ndimension = 256\n\n"
-             "[[space]]\nname = \"parts\"\nkind = \"ridge\"\nweight = \"auto\"\n\n"
+             "[[space]]\nname = \"parts\"\nkind = \"ridge\"\npixels = true\nrank = 512\nweight = \"auto\"\n\n"
              "[views.main]\ncrop = [",
              crop,
              ", 1.0]\nbrightness = 0.2\ncontrast = 0.2\nsaturation = 0.2\n\n"
