@@ -4,8 +4,24 @@
 
 #include "cli/grammar.h"
 #include "core/error.h"
+#include "core/format.h"
 
 namespace duet {
+
+namespace {
+
+// What changes no byte of a run.
+const std::vector<std::string> kChangeOnResume = {"data.train",   "data.validation",   "data.root",
+                                                  "data.cache",   "data.cache_folder", "data.workers",
+                                                  "data.prefetch"};
+
+bool may_change_on_resume(const std::string& assignment) {
+  const std::string key = assignment.substr(0, assignment.find('='));
+  return std::any_of(kChangeOnResume.begin(), kChangeOnResume.end(),
+                     [&](const std::string& one) { return key == one || key.starts_with(one + "."); });
+}
+
+}  // namespace
 
 void add_train(Grammar& grammar) {
   const auto options = std::make_shared<TrainOptions>();
@@ -32,11 +48,11 @@ void add_train(Grammar& grammar) {
   add_threads(app, options->threads, "compute threads");
   app.callback([&grammar, &app, options, recipe, data, resume, out] {
     require_one_of(app, {recipe, data, resume});
-    const auto moves_data = [](const std::string& assignment) { return assignment.starts_with("data."); };
     if (resume->count() > 0 &&
-        (out->count() > 0 || !std::all_of(options->sets.begin(), options->sets.end(), moves_data))) {
+        (out->count() > 0 || !std::all_of(options->sets.begin(), options->sets.end(), may_change_on_resume))) {
       fail(Exit::usage, "duet train --resume", "a resumed run keeps its folder and its recipe",
-           "leave out --out and --set, but for --set data.KEY=... when the data was moved");
+           cat("leave out --out and --set, but for where the data is and how it is read: ",
+               joined(kChangeOnResume)));
     }
     grammar.command = *options;
   });

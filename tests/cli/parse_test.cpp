@@ -33,6 +33,8 @@ TEST(Parse, TrainWorksOnExactlyOneThing) {
   EXPECT_EQ(parse_words({"train"}).exit_code, 2);
   EXPECT_EQ(parse_words({"train", "a.toml", "--data", "b.csv"}).exit_code, 2);
   EXPECT_EQ(parse_words({"train", "--resume", "runs/x", "--set", "train.lr=1"}).exit_code, 2);
+  EXPECT_EQ(parse_words({"train", "--resume", "runs/x", "--set", "data.tag_subset=0.5"}).exit_code, 2);
+  EXPECT_EQ(parse_words({"train", "--resume", "runs/x", "--set", "data.workers=0"}).exit_code, 0);
   EXPECT_EQ(parse_words({"train", "--resume", "runs/x", "--out", "runs/y"}).exit_code, 2);
 }
 

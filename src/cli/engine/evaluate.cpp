@@ -19,18 +19,19 @@ struct Split {
 std::vector<Split> read_splits(const EvaluateOptions& options, Recipe recipe) {
   if (!options.captions.empty()) recipe.data.query_columns = options.captions;
   std::vector<Split> splits;
-  const auto add = [&](NamedSource split) {
+  const auto add = [&](NamedSource split, bool of_recipe) {
     if (!options.root.empty()) split.options.root = options.root;
     if (!recipe.data.query_columns.empty()) split.options.caption_columns = recipe.data.query_columns;
-    splits.push_back({split.name, split.options.data, read_source(split.options)});
+    splits.push_back({split.name, split.options.data,
+                      of_recipe ? read_recipe_source(split.options) : read_source(split.options)});
   };
   std::vector<std::string> names;
   for (const std::string& entry : options.data) {
-    add(named_source(entry, recipe.data.train, names));
+    add(named_source(entry, recipe.data.train, names), false);
     names.push_back(splits.back().name);
   }
   if (!options.data.empty()) return splits;
-  for (const NamedSource& split : recipe.data.validation) add(split);
+  for (const NamedSource& split : recipe.data.validation) add(split, true);
   if (recipe.data.split > 0) {
     TrainingData data = read_training_data(recipe, options.root);
     splits.push_back({"validation", recipe.data.train.data, std::move(data.validation.front())});

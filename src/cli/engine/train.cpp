@@ -175,7 +175,7 @@ int train_resumed(const TrainOptions& options) {
   const Sealed checkpoint = newest_checkpoint(run, steps);
   Config config = Config::read(checkpoint.folder / "recipe.toml");
   for (const std::string& assignment : options.sets)
-    config.set(assignment);  // data.* alone: where the data is now
+    config.set(assignment);  // where the data is now, and how it is read
   const Recipe recipe = read_recipe(config);
   const torch::Device device = choose_device(options.device);
   const int stored = checkpoint.facts.at("threads").get<int>();
