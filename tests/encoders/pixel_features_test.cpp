@@ -1,6 +1,5 @@
 #include "encoders/pixel_features.h"
 
-#include <ATen/ops/rot90.h>
 #include <gtest/gtest.h>
 
 #include "encoders/blocks.h"
@@ -16,7 +15,10 @@ torch::Tensor ramp(double across, double down) {
 }
 
 torch::Tensor edges_of(const torch::Tensor& images) {
-  return pixel_features(images).narrow(1, kColourFeatures, kEdgeFeatures).view({-1, 4, 9, 7, 7});
+  return pixel_features(images)
+      .narrow(1, kColourFeatures, kEdgeFeatures)
+      .view({-1, 7, 7, 4, 9})
+      .permute({0, 3, 4, 1, 2});
 }
 
 TEST(PixelFeatures, ColoursAreTheMeansOfCells) {
