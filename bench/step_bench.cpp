@@ -1,20 +1,14 @@
 // Pairs per second of training steps, and pictures and texts per second of embedding, on fixed tensors: what
-// the towers and the optimiser cost without a loader.  step_bench RECIPE [batch] [steps] [caption tokens]
-// [key=value ...]
-#include <chrono>
+// the towers and the optimiser cost without a loader. bf16 is measured where the processor is made for it.
+//   step_bench RECIPE [batch] [steps] [caption tokens] [key=value ...]
 #include <cstdio>
 #include <cstdlib>
 
+#include "bench/step.h"
 #include "core/config.h"
-#include "losses/objective.h"
-#include "optim/optimizer.h"
-#include "run/recipe.h"
-#include "tensors/device.h"
 
 namespace duet {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 Batch random_batch(const Recipe& recipe, std::int64_t vocabulary, std::int64_t size, std::int64_t tokens) {
   Batch batch;
@@ -32,9 +26,9 @@ template <class Work>
 double per_second(std::int64_t items, int repeats, const Work& work) {
   work();
   work();
-  const auto start = Clock::now();
+  const Stopwatch watch;
   for (int i = 0; i < repeats; ++i) work();
-  return static_cast<double>(items) * repeats / std::chrono::duration<double>(Clock::now() - start).count();
+  return static_cast<double>(items) * repeats / watch.seconds();
 }
 
 void run(int argc, char** argv) {
@@ -46,39 +40,17 @@ void run(int argc, char** argv) {
   const std::int64_t tokens = argc > 4 ? std::atoll(argv[4]) : recipe.model.text.format.context;
   const int threads = set_compute_threads(0);
   const std::int64_t vocabulary = recipe.tokenizer.vocabulary + kSpecialCount;
+  const CorpusStatistics statistics{.captions = 1,
+                                    .counts = torch::ones(vocabulary, torch::kInt64),
+                                    .document_frequency = torch::ones(vocabulary, torch::kInt64)};
   torch::manual_seed(0);
   const Batch batch = random_batch(recipe, vocabulary, size, tokens);
-  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
-    Model model(recipe.model, vocabulary, recipe.seed);
-    NamedTensors parameters;
-    for (const auto& item : model.named_parameters()) parameters.emplace_back(item.key(), item.value());
-    CorpusStatistics statistics{.captions = 1,
-                                .counts = torch::ones(vocabulary, torch::kInt64),
-                                .document_frequency = torch::ones(vocabulary, torch::kInt64)};
-    model.prepare_for_corpus(statistics.counts > 0, statistics.idf());
-    std::vector<std::shared_ptr<Objective>> objectives;
-    for (const ObjectiveSpec& spec : recipe.objectives) {
-      objectives.push_back(spec.make({.model = &model,
-                                      .tokenizer = nullptr,
-                                      .statistics = &statistics,
-                                      .steps = 1000,
-                                      .init = Init(1) / spec.name}));
-    }
-    const OptimizerOptions& options = recipe.train.optimizer;
-    AdamW optimizer(plan_parameters(parameters, options.groups, options.adamw.weight_decay), options.adamw);
-    Ema average(parameters, 0.99);
-    const double training = per_second(size, steps, [&] {
-      EncodedBatch encoded(model, batch, {.precision = precision, .keep_tokens = false});
-      torch::Tensor loss = torch::zeros({});
-      for (const auto& objective : objectives)
-        loss = loss + objective->compute(encoded, {.step = 1, .steps = 1000}).loss;
-      optimizer.zero_grad();
-      loss.backward();
-      clip_gradients(optimizer.trainable(), options.clip);
-      optimizer.step(1e-3);
-      model.clamp_logit_scales();
-      if (options.ema > 0) average.update(1);
-    });
+  std::vector<Precision> precisions{Precision::fp32};
+  if (choose_precision("auto", torch::kCPU) == Precision::bf16) precisions.push_back(Precision::bf16);
+  for (const Precision precision : precisions) {
+    Step step(recipe, statistics, precision);
+    const double training = per_second(size, steps, [&] { step(batch); });
+    Model& model = step.model();
     model.eval();
     torch::NoGradGuard no_grad;
     const double images = per_second(size, steps, [&] {

@@ -14,6 +14,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "core/sealed.h"
 #include "datasets/loader.h"
 
 namespace duet {
@@ -54,6 +55,7 @@ std::shared_ptr<PixelCache> make_pixel_cache(const Source& source, const Preproc
   fs::path folder;
   if (!source.draw && (options.cache == "disk" || too_large))
     folder = options.cache_folder.empty() ? default_cache_folder() : options.cache_folder;
+  if (!folder.empty()) check_outside_sealed(folder);
   if (folder.empty()) {
     log_info(cat("pixel cache: about ", human_bytes(size), " of memory when all pictures are in it"));
   } else {

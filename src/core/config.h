@@ -19,6 +19,8 @@ struct Range {
   double low, high;  // both allowed
 };
 
+class ConfigDocument;
+
 class Config {
  public:
   static Config read(const std::filesystem::path& file);              // Error(usage): file:line:column: what
@@ -54,11 +56,9 @@ class Config {
   std::string to_toml() const;
 
  private:
-  struct State;
-  struct Node;
-  Config(std::shared_ptr<State> state, Node node);
-  std::shared_ptr<State> state_;
-  std::shared_ptr<Node> node_;
+  Config(std::shared_ptr<ConfigDocument> document, std::vector<std::string> steps);
+  std::shared_ptr<ConfigDocument> document_;
+  std::vector<std::string> steps_;  // from the root to where the cursor stands
 };
 
 }  // namespace duet

@@ -17,6 +17,18 @@ torch::Tensor concatenated(const std::vector<torch::Tensor>& parts, std::int64_t
 
 }  // namespace
 
+EmbedSetting embed_setting_of(const SavedModel& saved) {
+  return {.model = saved.model.get(),
+          .tokenizer = saved.tokenizer ? &*saved.tokenizer : nullptr,
+          .text_format = saved.recipe.model.text.format,
+          .pad_to_context = saved.recipe.model.text.pad_to_context,
+          .preprocessing = saved.recipe.preprocessing,
+          .device = saved.device,
+          .precision = choose_precision(saved.recipe.train.precision, saved.device),
+          .max_pixels = saved.recipe.data.loader.max_pixels,
+          .bad_pictures = {.fraction = saved.recipe.data.loader.max_bad_fraction}};
+}
+
 EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, bool keep_features) {
   torch::NoGradGuard no_grad;
   Model& model = *setting.model;

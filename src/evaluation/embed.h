@@ -10,6 +10,7 @@
 #include "datasets/loader.h"
 #include "datasets/source.h"
 #include "encoders/model.h"
+#include "run/saved_model.h"
 #include "tensors/device.h"
 #include "text/tokenizer.h"
 
@@ -29,6 +30,8 @@ struct EmbedSetting {
   BadPictureLimit bad_pictures;
   bool progress = false;  // a bar on stderr
 };
+
+EmbedSetting embed_setting_of(const SavedModel& saved);  // as it was trained; `saved` outlives it
 
 using BadRows = std::vector<std::pair<std::int64_t, std::string>>;  // row, why
 

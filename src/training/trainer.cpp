@@ -33,11 +33,16 @@ std::vector<std::int64_t> concepts_of(const Source& source) {
   return ids;
 }
 
-// What was trained on, so that a resumed run notices other data.
-std::string fingerprint(const Source& source) {
+// What was trained on and what chooses the best checkpoint, so that a resumed run notices other data.
+std::string fingerprint(const TrainingData& data) {
   std::string all;
-  for (const Pair& pair : source.pairs)
-    all += cat(pair.image, '\n', joined(pair.captions, "\n"), '\n', pair.concept_key, '\0');
+  const auto add = [&all](const Source& source) {
+    for (const Pair& pair : source.pairs)
+      all += cat(pair.image, '\n', joined(pair.captions, "\n"), '\n', pair.concept_key, '\0');
+    all += '\0';
+  };
+  add(data.train);
+  for (const Source& split : data.validation) add(split);
   return checksum(all);
 }
 
@@ -84,7 +89,7 @@ Trainer::Trainer(const Recipe& recipe, TrainingData data, const Tokenizer& token
       statistics_(count_pieces(tokenizer_, captions_of(data_.train), recipe.model.text.format)),
       sampler_(concepts_of(data_.train), recipe.train.batch, recipe.train.per_concept, recipe.seed),
       cache_(make_pixel_cache(data_.train, recipe.preprocessing, recipe.data.loader)),
-      data_fingerprint_(fingerprint(data_.train)) {
+      data_fingerprint_(fingerprint(data_)) {
   set_steps();
   build();
 }

@@ -87,7 +87,7 @@ class Trainer {
   CorpusStatistics statistics_;
   Sampler sampler_;
   std::shared_ptr<PixelCache> cache_;
-  std::string data_fingerprint_;  // of the training rows, so that a resumed run notices other data
+  std::string data_fingerprint_;  // of all rows, so that a resumed run notices other data
 
   std::shared_ptr<Model> model_;
   std::vector<std::shared_ptr<Objective>> objectives_;

@@ -56,8 +56,10 @@ void Trainer::save() {
 void Trainer::load(const Sealed& checkpoint) {
   const auto& facts = checkpoint.facts;
   if (facts.at("data") != data_fingerprint_) {
-    fail(Exit::data, data_.train.manifest.string(), "the training data is not what this run was started on",
-         "bring the data back, name where it is now (--set data.train=PATH, --root DIR), or start a new run");
+    fail(Exit::data, data_.train.manifest.string(),
+         "the training or validation data is not what this run was started on",
+         "bring the data back, name where it is now (--set data.train=PATH, data.validation=PATH, --root DIR), "
+         "or start a new run");
   }
   for (const auto& [fact, now] : {std::pair<std::string, nlohmann::json>{"precision", name_of(precision_)},
                                   {"cpu", cpu_kind()},

@@ -11,6 +11,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "core/sealed.h"
 #include "datasets/loader.h"
 #include "scratch.h"
 
@@ -234,6 +235,20 @@ TEST(PixelFile, SaysWhereItCannotWrite) {
   EXPECT_THAT(
       testing::error_of([&] { PixelFile(folder.folder() / "file" / "below"); }, Exit::failed),
       ::testing::AllOf(::testing::HasSubstr("below.pixels"), ::testing::HasSubstr("data.cache_folder")));
+}
+
+TEST(PixelCache, IsNotPutIntoASealedFolder) {
+  const Scratch pictures, folder;
+  const Source source = written_source(pictures, 1, 40, 30);
+  const fs::path sealed = folder.folder() / "model";
+  fs::create_directories(sealed);
+  seal_folder(sealed, "duet-model", 1, nlohmann::json::object());
+  for (const fs::path& inside : {sealed, sealed / "cache"}) {
+    testing::error_of(
+        [&] { make_pixel_cache(source, how("pad", 16), {.cache = "disk", .cache_folder = inside}); },
+        Exit::usage);
+  }
+  EXPECT_NO_THROW(open_sealed(sealed, "duet-model", 1));
 }
 
 TEST(PixelCache, MadeAsTheOptionsSay) {

@@ -93,12 +93,7 @@ TEST(AutoRecipe, LearnsTwelvePictures) {
                   torch::kCPU, set_compute_threads(1));
   ASSERT_EQ(trainer.run(), Outcome::finished);
   const SavedModel saved = load_saved_model(folder / "run", "best", "cpu");
-  const EmbedSetting setting{.model = saved.model.get(),
-                             .tokenizer = &*saved.tokenizer,
-                             .text_format = saved.recipe.model.text.format,
-                             .preprocessing = saved.recipe.preprocessing,
-                             .bad_pictures = {}};
-  const RetrievalResult result = evaluate_retrieval(setting, data.train);
+  const RetrievalResult result = evaluate_retrieval(embed_setting_of(saved), data.train);
   EXPECT_EQ(result.text_to_image.recall_at_1, 1);
   EXPECT_EQ(result.image_to_text.recall_at_1, 1);
 }

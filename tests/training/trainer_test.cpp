@@ -144,6 +144,25 @@ TEST(Trainer, ResumedFromMovedDataItKeepsItsRecipe) {
     EXPECT_EQ(bytes_of(saved / "recipe.toml"), recipe.toml) << saved;
 }
 
+// Validation data chooses the best checkpoint: other data there would compare what cannot be compared.
+TEST(Trainer, OtherDataIsNoticedOnResume) {
+  TemporaryFolder folder;
+  TestRun run(recipe_with({"data.split=0.2"}), folder / "run");
+  ASSERT_EQ(run.trainer->run(), Outcome::finished);
+  TrainingData trained = run.data, chosen = run.data;
+  trained.train.pairs.front().captions.front() += "s";
+  chosen.validation.front().pairs.pop_back();
+  for (const TrainingData& changed : {trained, chosen}) {
+    Trainer other(run.recipe, changed, run.tokenizer, folder / "run", torch::kCPU, 1);
+    try {
+      other.load(open_checkpoint(folder / "run", 12));
+      ADD_FAILURE() << "resumed on other data";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit(), Exit::data) << error.what();
+    }
+  }
+}
+
 // The report's table is the finished model's, whose ridge space was solved after the last evaluation.
 TEST(Trainer, ReportShowsTheFinishedModelBothWays) {
   TemporaryFolder folder;
@@ -156,12 +175,7 @@ kind = "ridge"
   TestRun run(recipe, folder / "run");
   ASSERT_EQ(run.trainer->run(), Outcome::finished);
   const SavedModel saved = load_saved_model(folder / "run", "best", "cpu");
-  const EmbedSetting setting{.model = saved.model.get(),
-                             .tokenizer = &*saved.tokenizer,
-                             .text_format = saved.recipe.model.text.format,
-                             .preprocessing = saved.recipe.preprocessing,
-                             .bad_pictures = {}};
-  const RetrievalResult result = evaluate_retrieval(setting, run.data.validation.front());
+  const RetrievalResult result = evaluate_retrieval(embed_setting_of(saved), run.data.validation.front());
   const std::string page = read_file(folder / "run/report.html");
   EXPECT_NE(page.find("The finished model on validation data"), std::string::npos);
   EXPECT_EQ(page.find("Latest validation scores"), std::string::npos);
@@ -223,12 +237,7 @@ TEST(Trainer, LearnsEightPairsByHeart) {
               folder / "run");
   ASSERT_EQ(run.trainer->run(), Outcome::finished);
   const SavedModel saved = load_saved_model(folder / "run", "best", "cpu");
-  const EmbedSetting setting{.model = saved.model.get(),
-                             .tokenizer = &*saved.tokenizer,
-                             .text_format = saved.recipe.model.text.format,
-                             .preprocessing = saved.recipe.preprocessing,
-                             .bad_pictures = {}};
-  const RetrievalResult result = evaluate_retrieval(setting, run.data.train);
+  const RetrievalResult result = evaluate_retrieval(embed_setting_of(saved), run.data.train);
   EXPECT_EQ(result.text_to_image.recall_at_1, 1.0);
   EXPECT_EQ(result.image_to_text.recall_at_1, 1.0);
 }

@@ -8,18 +8,11 @@ namespace duet {
 
 EmbedSetting embed_setting_of(const SavedModel& saved, int batch, double max_bad_fraction) {
   set_compute_threads(0);
-  return {.model = saved.model.get(),
-          .tokenizer = saved.tokenizer ? &*saved.tokenizer : nullptr,
-          .text_format = saved.recipe.model.text.format,
-          .pad_to_context = saved.recipe.model.text.pad_to_context,
-          .preprocessing = saved.recipe.preprocessing,
-          .device = saved.device,
-          .precision = choose_precision(saved.recipe.train.precision, saved.device),
-          .batch = batch,
-          .max_pixels = saved.recipe.data.loader.max_pixels,
-          .bad_pictures = {
-              .fraction = max_bad_fraction < 0 ? saved.recipe.data.loader.max_bad_fraction : max_bad_fraction,
-              .key = "--max-bad-fraction"}};
+  EmbedSetting setting = embed_setting_of(saved);
+  setting.batch = batch;
+  setting.bad_pictures.key = "--max-bad-fraction";
+  if (max_bad_fraction >= 0) setting.bad_pictures.fraction = max_bad_fraction;
+  return setting;
 }
 
 void warn_bad_pictures(const Source& source, const BadRows& bad, std::string_view fate) {
