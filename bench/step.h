@@ -3,6 +3,8 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
+#include <exception>
 #include <memory>
 #include <vector>
 
@@ -65,5 +67,20 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
+
+// main() of a benchmark: usage without a recipe, one line for an error.
+inline int run_bench(int argc, char** argv, const char* usage, void (*run)(int, char**)) {
+  if (argc < 2) {
+    std::fprintf(stderr, "%s\n", usage);
+    return 2;
+  }
+  try {
+    run(argc, argv);
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+}
 
 }  // namespace duet

@@ -73,14 +73,6 @@ void run(int argc, char** argv) {
 }  // namespace duet
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "step_bench RECIPE [batch] [steps] [caption tokens] [key=value ...]\n");
-    return 2;
-  }
-  try {
-    duet::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    return 1;
-  }
+  return duet::run_bench(argc, argv, "step_bench RECIPE [batch] [steps] [caption tokens] [key=value ...]",
+                         duet::run);
 }
