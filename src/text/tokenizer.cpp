@@ -104,7 +104,7 @@ bool is_sound(std::string_view table) {
   std::memcpy(&bytes, table.data(), sizeof bytes);
   table.remove_prefix(sizeof bytes);
   if (bytes > table.size() || bytes % sizeof unit != 0) return false;
-  const std::uint32_t units = bytes / sizeof unit;
+  const std::uint32_t units = bytes / static_cast<std::uint32_t>(sizeof unit);
   for (std::uint32_t at = 0; at < units; ++at) {
     std::memcpy(&unit, table.data() + at * sizeof unit, sizeof unit);
     const bool is_place = (unit >> 31) != 0;
