@@ -101,19 +101,20 @@ index() {
   if [ "$run/index/CURRENT" -nt "$run/model" ]; then
     ends "kept $run/index"
   else
-    "${bound[@]}" "$duet" index "$run" --images data/emoji/all.tsv --out "$run/index"
+    local pictures=data/emoji/all.tsv
+    [ "$data" = emoji ] || pictures=shapes:512:2
+    "${bound[@]}" "$duet" index "$run" --images "$pictures" --out "$run/index"
     ends "wrote $run/index"
   fi
 }
 
 search() {
-  local query
-  for query in "crying cat" "flag with a star" "musical instrument"; do
+  local query queries=("crying cat" "flag with a star" "musical instrument")
+  [ "$data" = emoji ] || queries=("a small blue circle" "green star on the left")
+  for query in "${queries[@]}" "a red heart"; do
     echo "      \"$query\""
     "$duet" search "$query" -b "$run/index" -k 3
   done
-  echo "      \"a red heart\""
-  "$duet" search "a red heart" -b "$run/index" -k 3
   "$duet" search "a red heart" -b "$run/index" -k 60 --html "$run/search.html" > /dev/null
 }
 
@@ -121,16 +122,16 @@ farewell() {
   echo
   echo "${bold}Ready in $(duration $SECONDS). Go on with:${plain}"
   [ "$started_in" = "$PWD" ] || echo "  cd $(quote "$PWD")"
-  if [ "$data" = emoji ]; then
-    echo "  $duet search \"a green apple\" -b $run/index"
-    echo "  $duet search --image data/emoji/images/noto/1f34e.png -b $run/index"
-    echo "  $duet search \"a green apple\" -b $run/index -k 60 --html $run/search.html"
-  fi
+  local query="a green apple" picture=data/emoji/images/noto/1f34e.png
+  [ "$data" = emoji ] || query="a green square" picture=$run/index/drawn/shapes-512-2/000000.png
+  echo "  $duet search \"$query\" -b $run/index"
+  echo "  $duet search --image $picture -b $run/index"
+  echo "  $duet search \"$query\" -b $run/index -k 60 --html $run/search.html"
   echo "  $duet evaluate $run"
   echo "  $duet train --data DIR_OR_CSV_OF_YOUR_PICTURES --out runs/mine"
   echo "  $duet --help"
   echo "Look at:"
-  [ "$data" != emoji ] || echo "  $PWD/$run/search.html    what \"a red heart\" finds"
+  echo "  $PWD/$run/search.html    what \"a red heart\" finds"
   echo "  $PWD/$run/report.html    how the training went"
 }
 
@@ -154,11 +155,11 @@ train
 stage "Evaluation: on pictures it has not seen"
 evaluate
 
-if [ "$data" = emoji ]; then
-  stage "Index: all pictures, seen and unseen"
-  index
-  stage "Search"
-  search
-  ends "wrote $run/search.html"
-fi
+stage "Index: all pictures, seen and unseen"
+index
+
+stage "Search"
+search
+ends "wrote $run/search.html"
+
 farewell

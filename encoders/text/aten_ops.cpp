@@ -18,10 +18,7 @@ torch::Tensor AtenOps::dropped(const Tensor& x) const {
 
 torch::Tensor AtenOps::residual(const Tensor& x, const Tensor& branch) const {
   torch::Tensor kept = dropped(branch);
-  if (drop_path_ > 0) {
-    const double keep = 1 - drop_path_;
-    kept = kept * at::empty({x.size(0), 1, 1}, kept.options()).bernoulli_(keep).div_(keep);
-  }
+  if (drop_path_ > 0) kept = kept * at::dropout(at::ones({x.size(0), 1, 1}, kept.options()), drop_path_, true);
   return x + kept;
 }
 

@@ -1,11 +1,8 @@
 #include "tests/cli/command_line.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdio>
 #include <iostream>
-#include <memory>
 
 #include "cli/parse.h"
 #include "core/log.h"
@@ -27,17 +24,6 @@ Parsed parse_words(const std::vector<std::string>& words) {
   parsed.err = testing::internal::GetCapturedStderr();
   set_verbosity(Verbosity::normal);
   return parsed;
-}
-
-ShellResult shell(const std::string& command) {
-  ShellResult result;
-  FILE* pipe = popen(("{ " + command + "\n} 2>&1").c_str(), "r");
-  if (pipe == nullptr) throw std::runtime_error("no shell");
-  char buffer[4096];
-  for (std::size_t got; (got = fread(buffer, 1, sizeof buffer, pipe)) > 0;) result.output.append(buffer, got);
-  const int status = pclose(pipe);
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return result;
 }
 
 }  // namespace duet

@@ -24,11 +24,4 @@ Options parse_to(const std::vector<std::string>& words) {
   return std::get<Options>(*parsed.command);
 }
 
-// Runs a shell command; gives its stdout and stderr together and its exit code.
-struct ShellResult {
-  int exit_code = 0;
-  std::string output;
-};
-ShellResult shell(const std::string& command);
-
 }  // namespace duet

@@ -6,6 +6,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "tests/cli/command_line.h"
+#include "tests/support/shell.h"
 #include "tests/support/temporary_folder.h"
 
 namespace duet {

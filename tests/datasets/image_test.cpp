@@ -14,44 +14,23 @@
 #include "core/format.h"
 #include "core/random.h"
 #include "datasets/image_header.h"
+#include "encoded_image.h"
 #include "scratch.h"
 
 namespace duet {
 namespace {
 
 using namespace std::string_literals;
+using testing::bgr_of;
+using testing::by_opencv;
 using testing::bytes_of;
+using testing::pixel;
 using testing::Scratch;
 using testing::test_image;
+using testing::why;
 
 Image decode(const std::string& bytes, int enough = 0) {
   return decode_image(bytes_of(bytes), {.enough = enough});
-}
-
-std::string why(const std::string& bytes, const DecodeOptions& options = {}) {
-  try {
-    decode_image(bytes_of(bytes), options);
-  } catch (const BadImage& bad) {
-    return bad.what();
-  }
-  return "";
-}
-
-std::string by_opencv(const char* extension, const cv::Mat& mat, const std::vector<int>& parameters = {}) {
-  std::vector<unsigned char> bytes;
-  EXPECT_TRUE(cv::imencode(extension, mat, bytes, parameters));
-  return {bytes.begin(), bytes.end()};
-}
-
-cv::Mat bgr_of(Image image) {
-  cv::Mat bgr;
-  cv::cvtColor(cv::Mat(image.height, image.width, CV_8UC3, image.rgb.data()), bgr, cv::COLOR_RGB2BGR);
-  return bgr;
-}
-
-std::vector<int> pixel(const Image& image, int x, int y) {
-  const std::uint8_t* p = image.row(y) + 3 * x;
-  return {p[0], p[1], p[2]};
 }
 
 void expect_near(const std::vector<int>& got, const std::vector<int>& want, int tolerance) {
@@ -357,145 +336,6 @@ TEST(Image, TypeIsFoundByContentNotByName) {
   const Scratch scratch;
   write_png(scratch.folder() / "really a png.jpg", test_image(6, 5));
   EXPECT_EQ(load_image(scratch.folder() / "really a png.jpg", {}).rgb, test_image(6, 5).rgb);
-}
-
-// damage
-
-struct Fixture {
-  const char* name;
-  std::string bytes;
-};
-
-std::vector<Fixture> jpegs() {
-  const cv::Mat bgr = bgr_of(test_image(48, 40));
-  return {
-      {"baseline", by_opencv(".jpg", bgr, {cv::IMWRITE_JPEG_QUALITY, 90})},
-      {"progressive", by_opencv(".jpg", bgr, {cv::IMWRITE_JPEG_QUALITY, 90, cv::IMWRITE_JPEG_PROGRESSIVE, 1})},
-      {"restart", by_opencv(".jpg", bgr, {cv::IMWRITE_JPEG_QUALITY, 90, cv::IMWRITE_JPEG_RST_INTERVAL, 2})},
-      {"grey", by_opencv(".jpg", cv::Mat(40, 48, CV_8UC1, cv::Scalar(9)))}};
-}
-
-TEST(Image, EveryCutJpegIsRefusedAtEveryScale) {
-  for (const auto& [name, bytes] : jpegs()) {
-    EXPECT_EQ(why(bytes), "") << name;
-    for (std::size_t size = 0; size < bytes.size(); ++size)
-      EXPECT_NE(why(bytes.substr(0, size), {.enough = size % 2 == 0 ? 0 : 5}), "")
-          << name << " cut to " << size;
-  }
-  const std::string bytes = jpegs()[0].bytes;
-  EXPECT_EQ(why(bytes.substr(0, bytes.size() / 2)), "truncated JPEG");
-  EXPECT_EQ(why(bytes.substr(0, bytes.size() - 2)), "truncated JPEG");
-}
-
-TEST(Image, BytesBehindTheEndOfAJpegDoNoHarm) { EXPECT_EQ(why(jpegs()[0].bytes + "trailer of a camera"), ""); }
-
-std::vector<Fixture> others() {
-  const cv::Mat bgr = bgr_of(test_image(48, 40));
-  return {{"png", by_opencv(".png", bgr)},
-          {"webp", by_opencv(".webp", bgr, {cv::IMWRITE_WEBP_QUALITY, 80})},
-          {"webp lossless", by_opencv(".webp", bgr, {cv::IMWRITE_WEBP_QUALITY, 101})},
-          {"bmp", by_opencv(".bmp", bgr)}};
-}
-
-TEST(Image, EveryCutPngWebpAndBmpIsRefused) {
-  for (const auto& [name, bytes] : others())
-    for (std::size_t size = 0; size < bytes.size(); size += 1 + size / 100)
-      EXPECT_NE(why(bytes.substr(0, size)), "") << name << " cut to " << size;
-}
-
-TEST(Image, FlippedBytesNeverCrash) {
-  std::vector<Fixture> all = jpegs();
-  for (Fixture& fixture : others()) all.push_back(std::move(fixture));
-  Random random(7);
-  int refused = 0, decoded = 0;
-  for (const auto& [name, bytes] : all)
-    for (int i = 0; i < 500; ++i) {
-      std::string mutated = bytes;
-      for (std::uint64_t flips = 1 + random.below(3); flips-- > 0;)
-        mutated[random.below(mutated.size())] = static_cast<char>(random.bits());
-      if (i % 10 == 0) mutated.resize(random.below(mutated.size()));
-      try {
-        const Image image =
-            decode_image(bytes_of(mutated), {.enough = i % 3 == 0 ? 10 : 0, .max_pixels = 1'000'000});
-        EXPECT_EQ(image.rgb.size(), static_cast<std::size_t>(image.width * image.height * 3));
-        ++decoded;
-      } catch (const BadImage&) {
-        ++refused;
-      }
-    }
-  EXPECT_GT(refused, 1000);
-  EXPECT_EQ(refused + decoded, 4000);
-  RecordProperty("refused", refused);
-}
-
-TEST(Image, AFlippedByteInPngPixelsIsRefused) {
-  const std::string png = png_bytes(test_image(48, 40));
-  const std::size_t pixels = png.find("IDAT") + 4;
-  for (std::size_t at = pixels; at < png.size() - 16; at += 13) {
-    std::string mutated = png;
-    mutated[at] ^= 0x10;
-    EXPECT_EQ(why(mutated), "damaged PNG: wrong checksum of IDAT") << at;
-  }
-}
-
-// sizes
-
-Image resized(const Image& image, int size, const char* how) {
-  return resize_image(image, {.size = size, .resize = how});
-}
-
-TEST(Image, PadKeepsTheAspectOnWhite) {
-  const Image image = resized(blank_image(40, 20, 0), 8, "pad");
-  ASSERT_EQ(image.width, 8);
-  ASSERT_EQ(image.height, 8);
-  for (int y = 0; y < 8; ++y)
-    for (int x = 0; x < 8; ++x) {
-      const int value = y >= 2 && y < 6 ? 0 : 255;
-      EXPECT_EQ(pixel(image, x, y), (std::vector{value, value, value})) << x << ", " << y;
-    }
-  // A line stays a line.
-  EXPECT_EQ(pixel(resized(blank_image(1000, 1, 0), 8, "pad"), 4, 3), (std::vector{0, 0, 0}));
-}
-
-TEST(Image, CropTakesTheMiddleSquare) {
-  Image image = blank_image(12, 4, 0);
-  for (int y = 0; y < 4; ++y)
-    for (int x = 4; x < 8; ++x) image.row(y)[3 * x] = 200;
-  const Image middle = resized(image, 2, "crop");
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(pixel(middle, i % 2, i / 2), (std::vector{200, 0, 0}));
-}
-
-TEST(Image, ShrinkingAveragesAreas) {
-  Image image = blank_image(4, 2, 0);
-  const std::vector<int> left = {10, 20, 30, 40}, right = {100, 120, 140, 160};
-  for (int i = 0; i < 4; ++i) {
-    image.row(i / 2)[3 * (i % 2)] = static_cast<std::uint8_t>(left[static_cast<std::size_t>(i)]);
-    image.row(i / 2)[3 * (2 + i % 2)] = static_cast<std::uint8_t>(right[static_cast<std::size_t>(i)]);
-  }
-  const Image small = scale_image(image, 2, 1);
-  EXPECT_EQ(pixel(small, 0, 0)[0], 25);
-  EXPECT_EQ(pixel(small, 1, 0)[0], 130);
-}
-
-TEST(Image, EnlargingInterpolatesAndMixedSidesDoBoth) {
-  Image two = blank_image(2, 1, 0);
-  two.row(0)[3] = 200;
-  const Image four = scale_image(two, 4, 3);  // pixel centres at -.25, .25, .75, 1.25
-  for (int y = 0; y < 3; ++y)
-    for (int x = 0; x < 4; ++x)
-      EXPECT_NEAR(pixel(four, x, y)[0], std::vector<int>({0, 50, 150, 200})[static_cast<std::size_t>(x)], 1);
-  Image wide = blank_image(4, 1, 0);
-  wide.row(0)[0] = 100;
-  const Image tall = resized(wide, 2, "squash");
-  for (int y = 0; y < 2; ++y) {
-    EXPECT_EQ(pixel(tall, 0, y)[0], 50);
-    EXPECT_EQ(pixel(tall, 1, y)[0], 0);
-  }
-}
-
-TEST(Image, TheSameSizeChangesNothing) {
-  for (const char* how : {"pad", "crop", "squash"})
-    EXPECT_EQ(resized(test_image(9, 9), 9, how).rgb, test_image(9, 9).rgb);
 }
 
 TEST(Image, JpegBytesAreCloseToThePicture) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <mutex>
 #include <set>
 
@@ -12,15 +11,17 @@
 #include "core/format.h"
 #include "core/log.h"
 #include "datasets/pixel_cache.h"
-#include "scratch.h"
+#include "drawn_source.h"
 
 namespace duet {
 namespace {
 
 using ::testing::AllOf;
+using testing::drawn_source;
 using ::testing::ElementsAre;
 using testing::error_of;
 using ::testing::HasSubstr;
+using testing::holds;
 using ::testing::Not;
 using testing::Scratch;
 using testing::test_image;
@@ -28,26 +29,11 @@ using testing::test_image;
 constexpr std::int64_t kRows = 12;
 constexpr std::int64_t kBatch = 5;
 
-Source drawn_source(std::int64_t rows = kRows) {
-  Source source;
-  source.name = "drawings";
-  for (std::int64_t row = 0; row < rows; ++row)
-    source.pairs.push_back({.image = cat("p", row, ".png"),
-                            .captions = {cat("drawing ", row, ": red, green, blue"), "a drawing"},
-                            .concept_key = row % 3 == 0 ? "" : cat("k", row % 3),
-                            .columns = {},
-                            .line = 0});
-  source.draw = [](std::int64_t row) {
-    return test_image(20 + static_cast<int>(row), 24, static_cast<int>(row));
-  };
-  return source;
-}
-
 const Tokenizer& tokenizer() {
   static const Tokenizer trained = [] {
     set_verbosity(Verbosity::quiet);
     std::vector<std::string> captions;
-    for (const Pair& pair : drawn_source().pairs)
+    for (const Pair& pair : drawn_source(kRows).pairs)
       captions.insert(captions.end(), pair.captions.begin(), pair.captions.end());
     return Tokenizer::train(captions, {.vocabulary = 320, .model = {}});
   }();
@@ -102,14 +88,8 @@ void expect_equal(const Batch& a, const Batch& b) {
   EXPECT_TRUE(torch::equal(a.concept_id, b.concept_id));
 }
 
-bool holds(const torch::Tensor& images, std::int64_t index, const Image& image) {
-  const torch::Tensor pixels = images[index].permute({1, 2, 0}).contiguous();  // [S, S, 3]
-  return pixels.numel() == static_cast<std::int64_t>(image.rgb.size()) &&
-         std::memcmp(pixels.const_data_ptr<std::uint8_t>(), image.rgb.data(), image.rgb.size()) == 0;
-}
-
 TEST(Loader, SameBytesForAnyNumberOfWorkersWithAndWithoutCache) {
-  const Source source = drawn_source();
+  const Source source = drawn_source(kRows);
   LoaderSetting setting = setting_of(source);
   const std::vector<Batch> reference = batches(setting, {.cache = "none"}, 0, 9);
   for (const int workers : {0, 1, 3})
@@ -126,7 +106,7 @@ TEST(Loader, SameBytesForAnyNumberOfWorkersWithAndWithoutCache) {
 }
 
 TEST(Loader, AStepDoesNotDependOnWhereTheRunBegan) {
-  const Source source = drawn_source();
+  const Source source = drawn_source(kRows);
   const LoaderSetting setting = setting_of(source);
   const std::vector<Batch> whole = batches(setting, {.workers = 2}, 0, 8);
   for (const std::int64_t first : {1, 5, 7}) {
@@ -137,7 +117,7 @@ TEST(Loader, AStepDoesNotDependOnWhereTheRunBegan) {
 }
 
 TEST(Loader, PicturesAreTheAugmentationOfTheirStepAndPlace) {
-  const Source source = drawn_source();
+  const Source source = drawn_source(kRows);
   const LoaderSetting setting = setting_of(source);
   const LoaderOptions options{.workers = 2, .seed = 77};
   const std::vector<Batch> made = batches(setting, options, 3, 5);
@@ -162,7 +142,7 @@ TEST(Loader, PicturesAreTheAugmentationOfTheirStepAndPlace) {
 }
 
 TEST(Loader, AnotherViewChangesNothingElse) {
-  const Source source = drawn_source();
+  const Source source = drawn_source(kRows);
   LoaderSetting setting = setting_of(source);
   const Batch both = batches(setting, {}, 2, 3)[0];
   setting.views.pop_back();
@@ -172,7 +152,7 @@ TEST(Loader, AnotherViewChangesNothingElse) {
 }
 
 TEST(Loader, SeedsAndStepsDiffer) {
-  const Source source = drawn_source();
+  const Source source = drawn_source(kRows);
   const LoaderSetting setting = setting_of(source);
   const auto always = [](std::int64_t) { return std::vector<std::int64_t>(kBatch, 4); };
   const std::vector<Batch> a = batches(setting, {.seed = 1}, 0, 2, always),
@@ -184,7 +164,7 @@ TEST(Loader, SeedsAndStepsDiffer) {
 }
 
 TEST(Loader, Ids) {
-  const Source source = drawn_source();
+  const Source source = drawn_source(kRows);
   LoaderSetting setting = setting_of(source);
   setting.captions.tag_subset = 0;
   for (const Batch& batch : batches(setting, {}, 0, 4)) {
@@ -210,7 +190,7 @@ TEST(Loader, Ids) {
 }
 
 TEST(Loader, TextIsPaddedToTheLongestOrTheContext) {
-  const Source source = drawn_source();
+  const Source source = drawn_source(kRows);
   const LoaderSetting setting = setting_of(source);
   for (const Batch& batch : batches(setting, {}, 0, 6)) {
     const std::int64_t longest = batch.valid.sum(1).max().item<std::int64_t>();
@@ -220,7 +200,7 @@ TEST(Loader, TextIsPaddedToTheLongestOrTheContext) {
 }
 
 TEST(Loader, WithoutTextOrPictures) {
-  const Source source = drawn_source();
+  const Source source = drawn_source(kRows);
   LoaderSetting setting = setting_of(source);
   setting.tokenizer = nullptr;
   const Batch pictures = batches(setting, {}, 0, 1)[0];
@@ -234,7 +214,7 @@ TEST(Loader, WithoutTextOrPictures) {
 }
 
 TEST(Loader, AnErrorComesWhenItsStepIsDueAndStays) {
-  Source source = drawn_source();
+  Source source = drawn_source(kRows);
   source.draw = [](std::int64_t row) -> Image {
     if (row == 7) throw std::runtime_error("the disk is gone");
     return test_image(16, 16);
@@ -255,7 +235,7 @@ TEST(Loader, AnErrorComesWhenItsStepIsDueAndStays) {
 }
 
 TEST(Loader, EndsWhereItShould) {
-  const Source source = drawn_source();
+  const Source source = drawn_source(kRows);
   for (const int workers : {0, 2}) {
     Loader loader(setting_of(source), {.workers = workers}, rows_of_step, 4, 6);
     loader.next();
@@ -265,7 +245,7 @@ TEST(Loader, EndsWhereItShould) {
 }
 
 TEST(Loader, RunsNoFurtherAheadThanAskedAndStopsInTheMiddle) {
-  const Source source = drawn_source();
+  const Source source = drawn_source(kRows);
   std::atomic<std::int64_t> furthest = -1;
   const auto rows = [&](std::int64_t step) {
     std::int64_t before = furthest;
@@ -282,7 +262,7 @@ TEST(Loader, RunsNoFurtherAheadThanAskedAndStopsInTheMiddle) {
 }
 
 TEST(Loader, ReplacesUnreadablePicturesByTheNextReadableRow) {
-  Source source = drawn_source();
+  Source source = drawn_source(kRows);
   source.draw = [](std::int64_t row) -> Image {
     if (row == 3 || row == 4 || row == kRows - 1) throw BadImage("truncated JPEG");
     return test_image(16, 16, static_cast<int>(row));
@@ -334,7 +314,7 @@ TEST(Loader, TooManyUnreadablePicturesEndTheRunAtTheSameStep) {
 }
 
 TEST(Loader, OneBadPictureIsAllowedInSmallDataUnlessNoneIs) {
-  Source source = drawn_source();
+  Source source = drawn_source(kRows);
   source.draw = [](std::int64_t row) -> Image {
     if (row == 0) throw BadImage("empty file");
     return test_image(16, 16);
@@ -346,7 +326,7 @@ TEST(Loader, OneBadPictureIsAllowedInSmallDataUnlessNoneIs) {
 }
 
 TEST(Loader, WhereNoPictureCanBeReadItEnds) {
-  Source source = drawn_source();
+  Source source = drawn_source(kRows);
   source.draw = [](std::int64_t) -> Image { throw BadImage("empty file"); };
   for (const int workers : {0, 2})
     EXPECT_THAT(
@@ -369,75 +349,6 @@ TEST(Loader, ReadsFilesFromTheDisk) {
     const Batch batch = batches(setting, options, 0, 1, all)[0];
     for (std::int64_t i = 0; i < 3; ++i)
       EXPECT_TRUE(holds(batch.views.at("main"), i, test_image(16, 16, static_cast<int>((i + 2) % 3)))) << cache;
-  }
-}
-
-TEST(ForEachImage, AllRowsInOrder) {
-  Source source = drawn_source(23);
-  source.draw = [](std::int64_t row) -> Image {
-    if (row == 6 || row == 21) throw BadImage("empty file");
-    return test_image(30, 20, static_cast<int>(row));
-  };
-  Preprocessing preprocessing;
-  preprocessing.size = 10;
-  for (const int workers : {0, 1, 3}) {
-    std::int64_t expected = 0;
-    const auto bad = for_each_image(
-        source, preprocessing, 5, workers, 1000, {}, [&](std::int64_t first, torch::Tensor images) {
-          EXPECT_EQ(first, expected);
-          EXPECT_EQ(images.sizes(), (std::vector<std::int64_t>{first == 20 ? 3 : 5, 3, 10, 10}));
-          EXPECT_TRUE(images.is_contiguous(torch::MemoryFormat::ChannelsLast));
-          for (std::int64_t i = 0; i < images.size(0); ++i) {
-            const std::int64_t row = first + i;
-            EXPECT_TRUE(holds(
-                images, i,
-                row == 6 || row == 21 ? blank_image(10, 10) : resize_image(source.draw(row), preprocessing)));
-          }
-          expected += images.size(0);
-        });
-    EXPECT_EQ(expected, 23);
-    EXPECT_THAT(bad, ElementsAre(std::pair<std::int64_t, std::string>(6, "empty file"),
-                                 std::pair<std::int64_t, std::string>(21, "empty file")));
-  }
-}
-
-TEST(ForEachImage, MoreUnreadablePicturesThanAllowedEndTheWorkEarly) {
-  Source source = drawn_source(40);
-  source.draw = [](std::int64_t row) -> Image {
-    if (row < 8) throw BadImage("empty file");
-    return test_image(8, 8);
-  };
-  for (const int workers : {0, 2}) {
-    std::int64_t seen = 0;
-    const auto count = [&](std::int64_t, const torch::Tensor& images) { seen += images.size(0); };
-    const BadPictureLimit limit{.fraction = 0.15, .key = "--max-bad-fraction"};
-    EXPECT_THAT(error_of([&] { for_each_image(source, {}, 5, workers, 1000, limit, count); }),
-                AllOf(HasSubstr("8 of 40 pictures"), HasSubstr("--max-bad-fraction = 0.15"),
-                      HasSubstr("p0.png: empty file")));
-    EXPECT_EQ(seen, 5);
-    EXPECT_EQ(for_each_image(source, {}, 5, workers, 1000, {.fraction = 0.2}, count).size(), 8u);
-  }
-}
-
-TEST(ForEachImage, ErrorsOnBothSidesAreThrown) {
-  Source source = drawn_source(23);
-  Preprocessing preprocessing;
-  for (const int workers : {0, 2}) {
-    EXPECT_THROW(for_each_image(source, preprocessing, 5, workers, 1000, {},
-                                [](std::int64_t first, const torch::Tensor&) {
-                                  if (first == 10) throw std::out_of_range("consumer");
-                                }),
-                 std::out_of_range);
-    Source broken = source;
-    broken.draw = [](std::int64_t row) -> Image {
-      if (row == 12) throw std::runtime_error("producer");
-      return test_image(8, 8);
-    };
-    std::int64_t seen = 0;
-    EXPECT_THROW(for_each_image(broken, preprocessing, 5, workers, 1000, {},
-                                [&](std::int64_t, const torch::Tensor& images) { seen += images.size(0); }),
-                 std::runtime_error);
-    EXPECT_EQ(seen, 10);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/error.h"
 #include "datasets/image.h"
@@ -54,6 +55,11 @@ inline Image test_image(int width, int height, int shift = 0) {
       pixel[2] = static_cast<std::uint8_t>((200 - x - 2 * y + 1024) % 256);
     }
   return image;
+}
+
+inline std::vector<int> pixel(const Image& image, int x, int y) {
+  const std::uint8_t* p = image.row(y) + 3 * x;
+  return {p[0], p[1], p[2]};
 }
 
 // The message of the duet::Error that `call` throws; its exit code is checked.

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "cli/engine.h"
 #include "cli/engine/run_setting.h"
 #include "core/error.h"
@@ -17,6 +19,17 @@ Item item_of(const Pair& pair) {
       .path = pair.image, .captions = pair.captions, .concept_key = pair.concept_key, .columns = pair.columns};
 }
 
+// Pictures that duet draws are no files yet: written to `folder`, a search can show what it found.
+void write_drawn(Source& source, const fs::path& folder) {
+  make_folder(folder);
+  source.root = folder;
+  for (std::size_t row = 0; row < source.pairs.size(); ++row) {
+    std::string& name = source.pairs[row].image;
+    name = fs::path(name).filename().string() + ".png";
+    write_png(folder / name, source.draw(static_cast<std::int64_t>(row)));
+  }
+}
+
 // The bundle's folder, made before the work, so that one that cannot be written is known before it; and in it a
 // temporary one for the model, until the bundle has its copy. Both go with the object, the bundle's folder only
 // when this made it and nothing came in.
@@ -30,11 +43,17 @@ class Workplace {
   ~Workplace() {
     std::error_code ignored;
     fs::remove_all(model_, ignored);
+    if (is_new_ && !fs::exists(out_ / "CURRENT", ignored)) fs::remove_all(out_ / "drawn", ignored);
     if (is_new_) fs::remove(out_, ignored);
   }
   Workplace(const Workplace&) = delete;
   Workplace& operator=(const Workplace&) = delete;
   const fs::path& model() const { return model_; }
+  // Where the pictures of "shapes:512:7" go: not among those of another request, that a bundle may name now.
+  fs::path drawn(std::string request) const {
+    std::ranges::replace(request, ':', '-');
+    return out_ / "drawn" / request;
+  }
 
  private:
   fs::path out_;
@@ -50,7 +69,7 @@ int run_index(const IndexOptions& options) {
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
   saved.texts();
   saved.pictures();
-  const Source source = read_pictures(options.images, options.root, saved.recipe);
+  Source source = read_pictures(options.images, options.root, saved.recipe);
   if (!options.factory.empty()) {  // refused before the work, not after it
     parse_factory(options.factory, static_cast<std::int64_t>(source.pairs.size()),
                   saved.model->retrieval_dimension());
@@ -60,6 +79,7 @@ int run_index(const IndexOptions& options) {
   setting.progress = true;
   const EmbeddedImages images = embed_images(setting, source);
   warn_bad_pictures(source, images.bad);
+  if (source.draw) write_drawn(source, workplace.drawn(options.images));
   const std::vector<std::int64_t> rows = readable_rows(source, images.bad);
   BundleContent content;
   for (const std::int64_t row : rows)
