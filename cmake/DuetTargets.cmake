@@ -10,6 +10,7 @@ target_include_directories(duet_options INTERFACE
 if(DUET_SANITIZE)
   target_compile_options(duet_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
   target_link_options(duet_options INTERFACE -fsanitize=address,undefined)
+  set(_test_environment ENVIRONMENT "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1")  # else it only prints
 endif()
 
 function(_duet_common target)
@@ -51,10 +52,10 @@ function(duet_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   if(ARG_WHOLE)  # one process for all its tests: they share a costly set-up
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 900)
+    set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 1800 ${_test_environment})
   else()
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
-                         PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600)
+                         PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600 ${_test_environment})
   endif()
 endfunction()
 
