@@ -22,13 +22,13 @@ class Step {
       : recipe_(recipe), precision_(precision) {
     model_ = std::make_shared<Model>(recipe.model, statistics.counts.numel(), recipe.seed);
     model_->prepare_for_corpus(statistics.counts > 0, statistics.idf());
-    objectives_ = make_objectives(recipe, *model_, nullptr, statistics, kSteps);
+    objectives_ = make_objectives(recipe, *model_, statistics, kSteps);
     const OptimizerOptions& options = recipe.train.optimizer;
     const NamedTensors parameters = named_parameters(recipe, *model_, objectives_);
     optimizer_ = std::make_unique<AdamW>(
         plan_parameters(parameters, options.groups, options.adamw.weight_decay), options.adamw);
     if (options.ema > 0) average_ = std::make_unique<Ema>(parameters, options.ema);
-    for (const auto& objective : objectives_) keep_tokens_ |= !objective->needs().pooled_only;
+    for (const auto& objective : objectives_) keep_tokens_ |= objective->needs().tokens;
     set_training_mode(*model_);
   }
 

@@ -42,7 +42,8 @@ void run(int argc, char** argv) {
   const std::int64_t vocabulary = recipe.tokenizer.vocabulary + kSpecialCount;
   const CorpusStatistics statistics{.captions = 1,
                                     .counts = torch::ones(vocabulary, torch::kInt64),
-                                    .document_frequency = torch::ones(vocabulary, torch::kInt64)};
+                                    .document_frequency = torch::ones(vocabulary, torch::kInt64),
+                                    .word_start = torch::ones(vocabulary, torch::kBool)};
   torch::manual_seed(0);
   const Batch batch = random_batch(recipe, vocabulary, size, tokens);
   std::vector<Precision> precisions{Precision::fp32};

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,8 @@
 
 namespace duet {
 namespace {
+
+const std::string kMainView = "main";
 
 // The device's default generator at a seed of its own for one scope. It is put back afterwards, so that what an
 // objective draws does not depend on whether it was the first to ask for an encoding.
@@ -44,8 +47,9 @@ class BufferScope {
     for (const auto& buffer : live_) saved_.push_back(buffer.clone());
   }
   ~BufferScope() {
-    const torch::NoGradGuard no_grad;
-    for (std::size_t i = 0; i < live_.size(); ++i) live_[i].copy_(saved_[i]);
+    // Behind autograd's back: batch_norm saved these buffers for its backward, which in training does not read
+    // them.
+    for (std::size_t i = 0; i < live_.size(); ++i) live_[i].variable_data().copy_(saved_[i]);
   }
   BufferScope(const BufferScope&) = delete;
   BufferScope& operator=(const BufferScope&) = delete;
@@ -111,6 +115,32 @@ EncodedBatch::Encoded EncodedBatch::encode(std::string_view what, std::int64_t r
   return {at::cat(pooled).requires_grad_(wants_gradient), {}};
 }
 
+EncodedBatch::Encoded EncodedBatch::encode_edit(std::string_view what, torch::nn::Module& tower,
+                                                const std::function<Encoded()>& encode_all) {
+  ++passes_;
+  const BufferScope buffers(tower);
+  const SeedScope seed(compute_.device, seed_of(compute_.seed, 0, what));
+  const Autocast autocast(compute_.precision, compute_.device);
+  return encode_all();
+}
+
+EncodedBatch::Encoded EncodedBatch::encode_images(std::string_view what, const torch::Tensor& images) {
+  TORCH_CHECK(model_.image, "the model has no picture tower");
+  return encode_edit(what, *model_.image, [&] {
+    const auto tokens = model_.image->encode(model_.image->embed(model_.normalize(images)));
+    return Encoded{model_.image->pool(tokens).to(torch::kFloat), tokens.to(torch::kFloat)};
+  });
+}
+
+EncodedBatch::Encoded EncodedBatch::encode_texts(std::string_view what, const torch::Tensor& ids,
+                                                 const torch::Tensor& valid, bool causal) {
+  TORCH_CHECK(model_.text, "the model has no caption tower");
+  return encode_edit(what, *model_.text, [&] {
+    const auto tokens = model_.text->encode(model_.text->embed(ids), valid, causal);
+    return Encoded{model_.text->pool(tokens, valid).to(torch::kFloat), tokens.to(torch::kFloat)};
+  });
+}
+
 void EncodedBatch::replay(std::string_view what, const torch::Tensor& pooled, const EncodeRows& encode_rows,
                           torch::nn::Module& tower) {
   const torch::Tensor gradient = pooled.is_leaf() ? pooled.grad() : torch::Tensor();
@@ -142,6 +172,8 @@ const EncodedBatch::Encoded& EncodedBatch::images(std::string_view view) {
   if (const auto found = images_.find(view); found != images_.end()) return found->second;
   const auto encode_rows = image_rows(view);
   const std::int64_t rows = batch_.views.at(std::string(view)).size(0);
+  std::optional<BufferScope> aside;
+  if (view != kMainView && batch_.views.contains(kMainView)) aside.emplace(*model_.image);
   return images_.emplace(view, encode(cat("image.", view), rows, encode_rows, *model_.image)).first->second;
 }
 

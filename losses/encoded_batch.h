@@ -2,7 +2,8 @@
 // is GradCache (Gao et al. 2021): pooled features are made chunk by chunk without gradient, objectives see the
 // whole batch, and backward_through_encoders() encodes the chunks again and hands their gradients on. The
 // gradients are the big batch's unless a tower has batch statistics: those are then the chunk's, as in every
-// accumulation.
+// accumulation. Running statistics of the towers are those of the view "main" where there is one, of pictures
+// as a search sees them: other views and what objectives make of a batch leave them as they were.
 #pragma once
 #include <torch/nn/module.h>
 #include <torch/types.h>
@@ -45,6 +46,14 @@ class EncodedBatch {
   torch::Tensor image_embedding(std::string_view space, std::string_view view = "main");  // [count*B, dim]
   torch::Tensor text_embedding(std::string_view space);                                   // [B, dim]
 
+  // A pass over what an objective made of the batch: turned pictures, masked captions. Counted, not kept.
+  struct Encoded {
+    torch::Tensor pooled, tokens;  // [N, width] fp32, [N, L, D] fp32
+  };
+  Encoded encode_images(std::string_view what, const torch::Tensor& images);  // [N, 3, H, W] uint8
+  Encoded encode_texts(std::string_view what, const torch::Tensor& ids, const torch::Tensor& valid,
+                       bool causal);  // [N, L] int64, [N, L] bool
+
   // GradCache's second half; nothing to do without a micro batch. Call after backward() of the total loss.
   // Running statistics of the towers count each picture once: the second pass leaves all buffers as it found
   // them.
@@ -54,9 +63,6 @@ class EncodedBatch {
   }  // whole views and texts encoded, GradCache's second pass counted too
 
  private:
-  struct Encoded {
-    torch::Tensor pooled, tokens;
-  };
   using EncodeRows = std::function<Encoded(std::int64_t begin, std::int64_t end)>;
 
   const Encoded& images(std::string_view view);
@@ -67,6 +73,8 @@ class EncodedBatch {
   bool chunked(std::int64_t rows) const;
   Encoded encode(std::string_view what, std::int64_t rows, const EncodeRows& encode_rows,
                  const torch::nn::Module& tower);
+  Encoded encode_edit(std::string_view what, torch::nn::Module& tower,
+                      const std::function<Encoded()>& encode_all);
   void replay(std::string_view what, const torch::Tensor& pooled, const EncodeRows& encode_rows,
               torch::nn::Module& tower);
 

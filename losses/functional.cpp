@@ -7,6 +7,7 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace duet {
@@ -102,6 +103,16 @@ torch::Tensor soft_cross_entropy(const torch::Tensor& logits, const torch::Tenso
   const auto smoothed =
       (1 - label_smoothing) * targets + label_smoothing / static_cast<double>(logits.size(1)) * filled;
   return -(at::log_softmax(logits, 1) * smoothed).sum() / filled.sum().clamp_min(1);
+}
+
+torch::Tensor class_cross_entropy(const torch::Tensor& logits, const torch::Tensor& classes) {
+  const auto own = at::log_softmax(logits, 1).gather(1, classes.unsqueeze(1));  // [N, 1]
+  return -own.sum() / static_cast<double>(std::max<std::int64_t>(1, classes.numel()));
+}
+
+torch::Tensor accuracy(const torch::Tensor& logits, const torch::Tensor& classes) {
+  const auto right = (logits.detach().argmax(1) == classes).sum().to(torch::kFloat);
+  return right / static_cast<double>(std::max<std::int64_t>(1, classes.numel()));
 }
 
 torch::Tensor top_one_share(const torch::Tensor& scores, const torch::Tensor& marked) {

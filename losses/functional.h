@@ -68,6 +68,11 @@ torch::Tensor piece_targets(const torch::Tensor& ids, const torch::Tensor& idf);
 torch::Tensor soft_cross_entropy(const torch::Tensor& logits, const torch::Tensor& targets,
                                  double label_smoothing);
 
+// Softmax cross entropy, mean over the rows -> [], 0 when there is none. logits [N, C], classes [N] int64
+torch::Tensor class_cross_entropy(const torch::Tensor& logits, const torch::Tensor& classes);
+// Share of rows whose best column is their class, 0 when there is none. logits [N, C], classes [N] int64 -> []
+// fp32, detached
+torch::Tensor accuracy(const torch::Tensor& logits, const torch::Tensor& classes);
 // Share of rows whose best column is marked. scores [R, C], marked [R, C] bool -> [] fp32, detached
 torch::Tensor top_one_share(const torch::Tensor& scores, const torch::Tensor& marked);
 

@@ -13,6 +13,10 @@ ObjectiveMaker read_info_nce(Config& config);
 ObjectiveMaker read_sigmoid(Config& config);
 ObjectiveMaker read_same_concept(Config& config);
 ObjectiveMaker read_caption_tokens(Config& config);
+ObjectiveMaker read_simclr(Config& config);
+ObjectiveMaker read_rotation(Config& config);
+ObjectiveMaker read_masked_lm(Config& config);
+ObjectiveMaker read_autoregressive_lm(Config& config);
 
 const std::vector<ObjectiveKind>& objective_kinds() {
   static const std::vector<ObjectiveKind> kinds = {
@@ -20,6 +24,10 @@ const std::vector<ObjectiveKind>& objective_kinds() {
       {"sigmoid", read_sigmoid},
       {"same_concept", read_same_concept},
       {"caption_tokens", read_caption_tokens},
+      {"simclr", read_simclr},
+      {"rotation", read_rotation},
+      {"masked_lm", read_masked_lm},
+      {"autoregressive_lm", read_autoregressive_lm},
   };
   return kinds;
 }
@@ -54,6 +62,7 @@ ObjectiveSpec read_objective(Config& config) {
     config.fail("", "an [[objective]] needs a 'kind'", cat("one of ", joined(kind_names())));
   ObjectiveSpec spec;
   spec.kind = config.choice("kind", "", kind_names());
+  spec.where = config.where("kind");
   spec.name = config.text("name", spec.kind);
   check_name(config, spec.name);
   read_weight(config, spec);
@@ -110,6 +119,16 @@ std::vector<ObjectiveSpec> read_objectives(Config& recipe) {
   }
   check_always_active(recipe, specs);
   return specs;
+}
+
+ImageEncoder& Setting::image_tower() const {
+  if (!model->image) fail(Exit::usage, where, "needs pictures", "add an [image] table");
+  return *model->image;
+}
+
+TextEncoder& Setting::text_tower() const {
+  if (!model->text) fail(Exit::usage, where, "needs captions", "add a [text] table");
+  return *model->text;
 }
 
 SpaceChoice read_space(Config& objective, std::string_view fallback) {

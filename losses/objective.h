@@ -16,7 +16,6 @@
 #include "encoders/model.h"
 #include "losses/encoded_batch.h"
 #include "losses/statistics.h"
-#include "text/tokenizer.h"
 
 namespace duet {
 
@@ -33,17 +32,26 @@ struct LossTerms {
 // What a batch must hold for an objective. Views are names of [views.NAME] tables.
 struct Needs {
   std::vector<std::string> views;
+  std::int64_t copies = 1;  // least count of each of these views
   bool texts = false;
-  bool concepts = false;    // rows share concepts: the sampler should put several pictures of one into a batch
-  bool pooled_only = true;  // sees pooled features and embeddings alone, so GradCache accumulation is exact
+  bool mixed_tokens = false;  // a caption tower in which tokens see each other, so no bag of tokens
+  bool concepts = false;  // rows share concepts: the sampler should put several pictures of one into a batch
+  bool tokens = false;    // sees single tokens of the shared passes; else pooled features and embeddings alone
+  bool edits = false;     // encodes what it changed in passes of its own
+  // Then GradCache accumulation is exact and keeps the batch's memory small.
+  bool pooled_only() const { return !tokens && !edits; }
 };
 
 struct Setting {
+  std::string where = {};  // "file:line:column" of the objective, for errors
   Model* model = nullptr;
-  const Tokenizer* tokenizer = nullptr;  // null without texts
   const CorpusStatistics* statistics = nullptr;
   std::int64_t steps = 1;
   Init init{0};  // init / objective name
+
+  // Error(usage) at `where` when the model has no such tower.
+  ImageEncoder& image_tower() const;
+  TextEncoder& text_tower() const;
 };
 
 // The space that an objective trains, as its recipe names it; looked up when the model is there.
@@ -72,6 +80,7 @@ const std::vector<ObjectiveKind>& objective_kinds();
 // the run), from and until (shares of the run in which it is active), and the kind's own keys.
 struct ObjectiveSpec {
   std::string kind, name;
+  std::string where;  // "file:line:column"
   double weight_start = 1, weight_end = 1;
   double from = 0, until = 1;
   ObjectiveMaker make;

@@ -29,7 +29,9 @@ CorpusStatistics count_pieces(const Tokenizer& tokenizer, const std::vector<std:
   const auto tensor = [](const std::vector<std::int64_t>& values) {
     return torch::tensor(values, torch::kLong);
   };
-  return {static_cast<std::int64_t>(captions.size()), tensor(counts), tensor(holders)};
+  torch::Tensor word_start = torch::ones({tokenizer.vocabulary()}, torch::kBool);
+  for (std::int64_t id = 0; id < tokenizer.pieces(); ++id) word_start[id] = tokenizer.starts_word(id);
+  return {static_cast<std::int64_t>(captions.size()), tensor(counts), tensor(holders), word_start};
 }
 
 }  // namespace duet

@@ -14,6 +14,7 @@ struct CorpusStatistics {
   std::int64_t captions = 0;
   torch::Tensor counts;              // [V] int64, occurrences of each piece
   torch::Tensor document_frequency;  // [V] int64, captions that hold it
+  torch::Tensor word_start;          // [V] bool; specials start a word
   torch::Tensor idf() const;  // [V] float: ln((1 + captions) / df), which a piece of every caption hardly has;
                               // 0 for pieces never seen and specials
 };

@@ -8,19 +8,29 @@
 namespace duet {
 namespace {
 
-void check_needs(const Recipe& recipe, const Model& model, const ObjectiveSpec& spec, const Needs& needs) {
-  const std::string where = cat("[[objective]] ", spec.name);
+void check_needs(const Recipe& recipe, const Model& model, const std::string& where, const Needs& needs) {
   std::vector<std::string> views;
   for (const ViewSpec& view : recipe.views) views.push_back(view.name);
   for (const std::string& view : needs.views) {
     if (!model.image) fail(Exit::usage, where, "needs pictures", "add an [image] table");
-    if (std::find(views.begin(), views.end(), view) != views.end()) continue;
-    fail(Exit::usage, where, cat("asks for the view '", view, "'", did_you_mean(view, views)),
-         cat("add a [views.", view, "] table; there are ", joined(views)));
+    const auto found = std::find(views.begin(), views.end(), view);
+    if (found == views.end()) {
+      fail(Exit::usage, where, cat("asks for the view '", view, "'", did_you_mean(view, views)),
+           cat("add a [views.", view, "] table; there are ", joined(views)));
+    }
+    if (recipe.views[static_cast<std::size_t>(found - views.begin())].count < needs.copies) {
+      fail(Exit::usage, where, cat("needs ", needs.copies, " copies of each picture in the view '", view, "'"),
+           cat("set views.", view, ".count = ", needs.copies));
+    }
   }
   if (needs.texts && !model.text) fail(Exit::usage, where, "needs captions", "add a [text] table");
-  if (!needs.pooled_only && recipe.train.micro_batch > 0) {
-    fail(Exit::usage, where, "looks at single tokens, which a micro batch does not keep",
+  if (needs.mixed_tokens && !model.text->mixes_tokens()) {
+    fail(Exit::usage, where, "needs a caption tower whose pieces see each other",
+         "set text.kind = \"transformer\"");
+  }
+  if (!needs.pooled_only() && recipe.train.micro_batch > 0) {
+    fail(Exit::usage, where,
+         "looks at single tokens or encodes the batch anew, which a micro batch does not allow",
          "leave train.micro_batch out");
   }
   if (needs.concepts && recipe.train.per_concept < 2) {
@@ -38,17 +48,16 @@ bool trains(const torch::nn::Module& module) {
 }  // namespace
 
 std::vector<std::shared_ptr<Objective>> make_objectives(const Recipe& recipe, Model& model,
-                                                        const Tokenizer* tokenizer,
                                                         const CorpusStatistics& statistics,
                                                         std::int64_t steps) {
   std::vector<std::shared_ptr<Objective>> objectives;
   for (const ObjectiveSpec& spec : recipe.objectives) {
-    objectives.push_back(spec.make({.model = &model,
-                                    .tokenizer = tokenizer,
+    objectives.push_back(spec.make({.where = spec.where,
+                                    .model = &model,
                                     .statistics = &statistics,
                                     .steps = steps,
                                     .init = Init(recipe.seed) / "objective" / spec.name}));
-    check_needs(recipe, model, spec, objectives.back()->needs());
+    check_needs(recipe, model, cat(spec.where, ": ", spec.name), objectives.back()->needs());
   }
   return objectives;
 }

@@ -11,9 +11,7 @@
 namespace duet {
 
 // Error(usage) naming the objective when it needs a view, a tower or tokens that the recipe does not give it.
-// tokenizer may be null.
 std::vector<std::shared_ptr<Objective>> make_objectives(const Recipe& recipe, Model& model,
-                                                        const Tokenizer* tokenizer,
                                                         const CorpusStatistics& statistics, std::int64_t steps);
 
 // Parameters by their file names: image.*, text.*, spaces.NAME.*, objective.NAME.*.

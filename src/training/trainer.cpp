@@ -13,6 +13,7 @@
 #include "losses/statistics.h"
 #include "run/saved_model.h"
 #include "training/finish.h"
+#include "training/held_out.h"
 #include "training/objectives.h"
 #include "training/run_report.h"
 #include "training/signals.h"
@@ -119,11 +120,11 @@ void Trainer::build() {
   model_ = std::make_shared<Model>(recipe_.model, tokenizer_.vocabulary(), recipe_.seed);
   model_->prepare_for_corpus(statistics_.counts > 0, statistics_.idf());
   model_->to(device_);
-  objectives_ = make_objectives(recipe_, *model_, &tokenizer_, statistics_, steps_);
+  objectives_ = make_objectives(recipe_, *model_, statistics_, steps_);
   keep_tokens_ = false;
   for (const auto& objective : objectives_) {
     objective->to(device_);
-    keep_tokens_ |= !objective->needs().pooled_only;
+    keep_tokens_ |= objective->needs().tokens;
   }
   const NamedTensors parameters = named_parameters(recipe_, *model_, objectives_);
   const OptimizerOptions& options = recipe_.train.optimizer;
@@ -168,16 +169,19 @@ Rehearsal Trainer::rehearse() {
   return rehearsal;
 }
 
+Compute Trainer::compute(std::uint64_t seed) const {
+  return {.device = device_,
+          .precision = precision_,
+          .micro_batch = recipe_.train.micro_batch,
+          .keep_tokens = keep_tokens_,
+          .seed = seed};
+}
+
 // One step: a batch is encoded, every objective adds its loss, gradients are clipped and stepped, averages
 // follow.
 void Trainer::train_step() {
   const StepInfo info{.step = step_, .steps = steps_};
-  EncodedBatch batch(*model_, loader_->next(),
-                     {.device = device_,
-                      .precision = precision_,
-                      .micro_batch = recipe_.train.micro_batch,
-                      .keep_tokens = keep_tokens_,
-                      .seed = seed_of(recipe_.seed, "encode", step_)});
+  EncodedBatch batch(*model_, loader_->next(), compute(seed_of(recipe_.seed, "encode", step_)));
   torch::Tensor total;
   last_terms_.clear();
   for (std::size_t i = 0; i < objectives_.size(); ++i) {
@@ -318,6 +322,16 @@ std::vector<RetrievalResult> Trainer::judge() {
   return results;
 }
 
+nlohmann::ordered_json Trainer::held_out(const Source& split) {
+  return held_out_metrics({.recipe = &recipe_,
+                           .model = model_.get(),
+                           .objectives = &objectives_,
+                           .tokenizer = &tokenizer_,
+                           .compute = compute(seed_of(recipe_.seed, "held out")),
+                           .info = {.step = std::max<std::int64_t>(0, step_ - 1), .steps = steps_}},
+                          split);
+}
+
 double Trainer::validation_metric(const std::vector<RetrievalResult>& results) const {
   double sum = 0;
   for (const RetrievalResult& result : results) {
@@ -335,13 +349,15 @@ void Trainer::evaluate() {
     best_ = {step_, 0};
     return;
   }
-  const std::vector<RetrievalResult> results = evaluate_validation();
+  const EvaluationScope averaged(*model_, ema_ ? &*ema_ : nullptr);
+  const std::vector<RetrievalResult> results = judge();
   nlohmann::ordered_json values;
   std::int64_t queries = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
     queries += results[i].text_to_image.queries;
     values[data_.validation[i].name] = {{"text_to_image", recalls(results[i].text_to_image)},
-                                        {"image_to_text", recalls(results[i].image_to_text)}};
+                                        {"image_to_text", recalls(results[i].image_to_text)},
+                                        {"objectives", held_out(data_.validation[i])}};
   }
   log_->write(step_, values);
   const double metric = validation_metric(results);

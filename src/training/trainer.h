@@ -71,6 +71,8 @@ class Trainer {
   double validation_metric(const std::vector<RetrievalResult>& results) const;
   std::vector<RetrievalResult> evaluate_validation();  // with the averaged weights
   std::vector<RetrievalResult> judge();                // the model as it stands, in evaluation mode
+  nlohmann::ordered_json held_out(const Source& split);  // the objectives on it
+  Compute compute(std::uint64_t seed) const;
   EmbedSetting embed_setting();
   TensorMap objective_tensors() const;
   CheckpointContent checkpoint_content() const;

@@ -53,6 +53,31 @@ TEST(EncodedBatch, EncodesEachViewOnceHoweverManyAsk) {
   EXPECT_EQ(encoded.encoder_passes(), 3);
 }
 
+std::vector<torch::Tensor> buffers_after(const std::function<void(EncodedBatch&)>& use) {
+  const auto model = tiny_model({.batch_norm = true});
+  Batch batch = tiny_batch(4, 1);
+  batch.views["strong"] = 255 - batch.views["main"];
+  EncodedBatch encoded(*model, batch, {});
+  use(encoded);
+  std::vector<torch::Tensor> copies;
+  for (const auto& buffer : model->image->buffers()) copies.push_back(buffer.clone());
+  return copies;
+}
+
+TEST(EncodedBatch, RunningStatisticsAreThoseOfTheMainView) {
+  const auto start = buffers_after([](EncodedBatch&) {});
+  const auto main = buffers_after([](EncodedBatch& batch) { batch.image_pooled(); });
+  EXPECT_FALSE(torch::equal(start[0], main[0]));
+  const auto others = buffers_after([](EncodedBatch& batch) {
+    batch.image_pooled("strong");
+    batch.image_pooled();
+    batch.encode_images("turned", batch.batch().views.at("strong"));
+    EXPECT_EQ(batch.encoder_passes(), 3);
+  });
+  ASSERT_EQ(main.size(), others.size());
+  for (std::size_t i = 0; i < main.size(); ++i) EXPECT_TRUE(torch::equal(main[i], others[i])) << i;
+}
+
 TEST(EncodedBatch, CountsGradCachesSecondPass) {
   const auto model = tiny_model();
   EncodedBatch encoded(*model, tiny_batch(5, 1), {.micro_batch = 2});

@@ -116,6 +116,7 @@ CorpusStatistics tiny_statistics() {
   statistics.document_frequency[5].fill_(0);
   statistics.document_frequency.slice(0, kPadId).fill_(0);
   statistics.counts = statistics.document_frequency.clone();
+  statistics.word_start = torch::ones({kVocabulary}, torch::kBool);
   return statistics;
 }
 

@@ -76,6 +76,10 @@ void expect_equal_runs(const fs::path& a, const fs::path& b) {
   }
 }
 
+constexpr const char* kSelfSupervised =
+    "objective=[{kind='info_nce'}, {kind='simclr'}, {kind='rotation', all_turns=false}, "
+    "{kind='masked_lm'}, {kind='autoregressive_lm'}]";
+
 class TrainerTest : public testing::TestWithParam<std::vector<std::string>> {};
 
 // From every checkpoint of a run, going on gives the bytes of the run that never stopped.
@@ -101,12 +105,14 @@ TEST_P(TrainerTest, ResumeEqualsAnUninterruptedRun) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Recipes, TrainerTest,
-                         testing::Values(std::vector<std::string>{}, std::vector<std::string>{"data.split=0.2"},
-                                         std::vector<std::string>{"train.micro_batch=4", "image.norm=group"},
-                                         std::vector<std::string>{"text.kind=transformer", "text.width=16",
-                                                                  "text.layers=1", "text.heads=2",
-                                                                  "text.dropout=0.1"}));
+INSTANTIATE_TEST_SUITE_P(
+    Recipes, TrainerTest,
+    testing::Values(std::vector<std::string>{}, std::vector<std::string>{"data.split=0.2"},
+                    std::vector<std::string>{"train.micro_batch=4", "image.norm=group"},
+                    std::vector<std::string>{"text.kind=transformer", "text.width=16", "text.layers=1",
+                                             "text.heads=2", "text.dropout=0.1"},
+                    std::vector<std::string>{"text.kind=transformer", "text.width=16", "text.layers=1",
+                                             "text.heads=2", "views.simclr.count=2", kSelfSupervised}));
 
 // Every bit of the logs may be wrong: a run is resumed, ends with the same weights, and has a report.
 TEST(Trainer, DamagedLogsDoNotHoldARunHostage) {
@@ -216,6 +222,25 @@ TEST(Trainer, UnreadableValidationPicturesAreToldOnce) {
   const std::size_t at = said.find(warning + (folder / "5.png").string());
   EXPECT_NE(at, std::string::npos) << said;
   EXPECT_EQ(said.find(warning, at + 1), std::string::npos) << said;
+}
+
+TEST(Trainer, ObjectivesAreJudgedOnValidationPairs) {
+  TemporaryFolder folder;
+  const std::vector<std::string> sets = {"data.split=0.2", "objective=[{kind='info_nce'}, {kind='rotation'}]"};
+  TestRun run(recipe_with(sets), folder / "run");
+  ASSERT_EQ(run.trainer->run(), Outcome::finished);
+  int judged = 0;
+  for (const auto& line : read_metrics(folder / "run")) {
+    for (const auto& [name, split] : line.items()) {
+      if (!split.is_object() || !split.contains("objectives")) continue;
+      const auto& objectives = split["objectives"];
+      EXPECT_GT(objectives["info_nce"]["loss"].get<double>(), 0);
+      EXPECT_NEAR(objectives["rotation"]["loss"].get<double>(), std::log(4), 1);
+      EXPECT_LE(objectives["rotation"]["accuracy"].get<double>(), 1);
+      ++judged;
+    }
+  }
+  EXPECT_EQ(judged, 2);
 }
 
 TEST(Trainer, NumberOfWorkersChangesNothing) {

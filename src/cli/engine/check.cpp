@@ -62,9 +62,10 @@ int run_check(const CheckOptions& options) {
   // Objectives and parameter groups as training would make them: their mistakes show here, too.
   CorpusStatistics statistics{.captions = 1,
                               .counts = torch::ones(vocabulary, torch::kInt64),
-                              .document_frequency = torch::ones(vocabulary, torch::kInt64)};
+                              .document_frequency = torch::ones(vocabulary, torch::kInt64),
+                              .word_start = torch::ones(vocabulary, torch::kBool)};
   model.prepare_for_corpus(statistics.counts > 0, statistics.idf());
-  const auto objectives = make_objectives(recipe, model, nullptr, statistics, 1);
+  const auto objectives = make_objectives(recipe, model, statistics, 1);
   const OptimizerOptions& optimizer = recipe.train.optimizer;
   plan_parameters(named_parameters(recipe, model, objectives), optimizer.groups, optimizer.adamw.weight_decay);
   for (const ObjectiveSpec& objective : recipe.objectives) {

@@ -1,0 +1,48 @@
+// masked_lm: hidden pieces of a caption are told from those on both sides (BERT, Devlin et al. 2019).
+#include "core/config.h"
+#include "losses/functional.h"
+#include "losses/heads.h"
+#include "losses/objective.h"
+#include "losses/text/masking.h"
+
+namespace duet {
+namespace {
+
+class MaskedLm : public Objective {
+ public:
+  MaskedLm(const MaskOptions& options, MaskVocabulary vocabulary, const TextEncoder& tower, const Init& init)
+      : options_(options), vocabulary_(std::move(vocabulary)) {
+    vocabulary_.held = register_buffer("held", vocabulary_.held);
+    vocabulary_.word_start = register_buffer("word_start", vocabulary_.word_start);
+    vocabulary_.replacements = register_buffer("replacements", vocabulary_.replacements);
+    head_ = add<PieceHead>(*this, init, "head", tower.token_table().size(1), tower.token_table().size(0));
+  }
+
+  Needs needs() const override { return {.views = {}, .texts = true, .mixed_tokens = true, .edits = true}; }
+
+  LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
+    const auto &ids = batch.batch().tokens, &valid = batch.batch().valid;
+    const auto [shown, chosen] = mask_captions(ids, valid, vocabulary_, options_);
+    const auto tokens = batch.encode_texts("masked_lm", shown, valid, false).tokens;                // [B, L, D]
+    const auto logits = head_->forward(tokens.index({chosen}), batch.model().text->token_table());  // [M, V]
+    const auto pieces = ids.index({chosen});                                                        // [M]
+    return {class_cross_entropy(logits, pieces), {{"accuracy", accuracy(logits, pieces)}}};
+  }
+
+ private:
+  MaskOptions options_;
+  MaskVocabulary vocabulary_;
+  std::shared_ptr<PieceHead> head_;
+};
+
+}  // namespace
+
+ObjectiveMaker read_masked_lm(Config& config) {
+  const MaskOptions o = read_mask(config);
+  return [o](const Setting& setting) {
+    const TextEncoder& tower = setting.text_tower();
+    return std::make_shared<MaskedLm>(o, mask_vocabulary(*setting.statistics), tower, setting.init);
+  };
+}
+
+}  // namespace duet

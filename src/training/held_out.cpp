@@ -1,0 +1,58 @@
+#include "training/held_out.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/random.h"
+#include "datasets/loader.h"
+
+namespace duet {
+namespace {
+
+constexpr std::int64_t kMost = 2048;  // pairs: what an evaluation costs does not grow with the split
+
+}  // namespace
+
+std::map<std::string, std::map<std::string, double>> held_out_metrics(const HeldOutSetting& setting,
+                                                                      const Source& split) {
+  const torch::NoGradGuard no_grad;
+  const Recipe& recipe = *setting.recipe;
+  const std::int64_t rows = std::min(kMost, static_cast<std::int64_t>(split.pairs.size()));
+  if (rows < 2) return {};
+  const std::int64_t size = std::min(recipe.train.batch, rows), batches = rows / size;
+  const RowsOfStep consecutive = [size](std::int64_t step) {
+    std::vector<std::int64_t> of_step(static_cast<std::size_t>(size));
+    std::iota(of_step.begin(), of_step.end(), step * size);
+    return of_step;
+  };
+  Loader loader({.source = &split,
+                 .tokenizer = setting.tokenizer,
+                 .text_format = recipe.model.text.format,
+                 .captions = recipe.data.captions,
+                 .views = recipe.views,
+                 .preprocessing = recipe.preprocessing,
+                 .cache = nullptr},
+                recipe.data.loader, consecutive, 0, batches);
+  std::map<std::string, std::map<std::string, double>> means;
+  for (std::int64_t step = 0; step < batches; ++step) {
+    Compute compute = setting.compute;
+    compute.seed = seed_of(recipe.seed, "held out", step);
+    EncodedBatch batch(*setting.model, loader.next(), compute);
+    for (std::size_t i = 0; i < recipe.objectives.size(); ++i) {
+      const ObjectiveSpec& spec = recipe.objectives[i];
+      if (spec.weight(setting.info) == 0) continue;
+      Objective& objective = *(*setting.objectives)[i];
+      objective.eval();
+      torch::manual_seed(seed_of(recipe.seed, "held out", step, spec.name));
+      const LossTerms terms = objective.compute(batch, setting.info);
+      auto& of_objective = means[spec.name];
+      const double share = 1.0 / static_cast<double>(batches);
+      of_objective["loss"] += share * terms.loss.item<double>();
+      for (const auto& [name, value] : terms.metrics) of_objective[name] += share * value.item<double>();
+      objective.train();
+    }
+  }
+  return means;
+}
+
+}  // namespace duet

@@ -1,0 +1,28 @@
+// How the objectives do on pairs that they are not trained on: each one's own loss and metrics.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "losses/objective.h"
+#include "run/recipe.h"
+
+namespace duet {
+
+struct HeldOutSetting {
+  const Recipe* recipe = nullptr;
+  Model* model = nullptr;  // in evaluation mode
+  const std::vector<std::shared_ptr<Objective>>* objectives = nullptr;
+  const Tokenizer* tokenizer = nullptr;
+  Compute compute;
+  StepInfo info;  // objectives without a weight at this step are left out
+};
+
+// Objective -> metric -> mean over batches of the split, in its order, at most kMost pairs of it; the same views,
+// captions and masks each time. Empty when the split holds fewer than two pairs.
+std::map<std::string, std::map<std::string, double>> held_out_metrics(const HeldOutSetting& setting,
+                                                                      const Source& split);
+
+}  // namespace duet

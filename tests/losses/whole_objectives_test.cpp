@@ -1,0 +1,99 @@
+// Whole objectives on the tiny towers against plain PyTorch (golden/make_objectives.py): loss, and gradients of
+// towers and heads.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "losses/objective.h"
+#include "tensors/tensor_file.h"
+#include "tiny_model.h"
+
+namespace duet {
+namespace {
+
+using testing::tiny_model;
+
+constexpr std::uint64_t kSeed = 11;
+
+const TensorMap& golden() {
+  static const TensorMap values = load_tensors(std::string(DUET_GOLDEN) + "/objectives.safetensors");
+  return values;
+}
+
+CorpusStatistics statistics() {
+  CorpusStatistics counted;
+  counted.captions = 4;
+  counted.counts = counted.document_frequency = golden().at("batch/counts");
+  counted.word_start = torch::ones_like(counted.counts, torch::kBool);
+  return counted;
+}
+
+Batch batch(const std::string& pictures) {
+  Batch made;
+  made.source = "pairs";
+  made.views["main"] = golden().at("batch/" + pictures).contiguous(at::MemoryFormat::ChannelsLast);
+  made.tokens = golden().at("batch/tokens");
+  made.valid = golden().at("batch/valid").to(torch::kBool);
+  made.rows = {0, 1, 2, 3};
+  made.image_id = made.caption_id = made.concept_id = torch::tensor({5, 6, 7, 8}, torch::kLong);
+  return made;
+}
+
+// Values by the names that the golden file has.
+void set_values(const torch::nn::Module& module, const std::string& from, const std::string& name) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& item : module.named_parameters()) {
+    const auto found = golden().find(from + name + item.key());
+    if (found != golden().end()) item.value().copy_(found->second);
+  }
+}
+
+// The number of gradients that were compared.
+int expect_gradients(const torch::nn::Module& module, const std::string& kind, const std::string& name) {
+  int compared = 0;
+  for (const auto& item : module.named_parameters()) {
+    const auto expected = golden().find(kind + "/gradient/" + name + item.key());
+    const bool has = item.value().grad().defined() && item.value().grad().abs().max().item<double>() > 0;
+    EXPECT_EQ(has, expected != golden().end()) << name << item.key();
+    if (!has || expected == golden().end()) continue;
+    EXPECT_TRUE(torch::allclose(item.value().grad(), expected->second, 1e-5, 1e-5)) << name << item.key();
+    ++compared;
+  }
+  return compared;
+}
+
+struct Case {
+  std::string kind, keys, pictures;
+  int gradients;
+};
+
+class WholeObjective : public ::testing::TestWithParam<Case> {};
+
+TEST_P(WholeObjective, EqualsPlainPyTorch) {
+  const auto& [kind, keys, pictures, gradients] = GetParam();
+  const auto model = tiny_model();
+  set_values(*model, "tower/", "");
+  Config recipe = Config::parse("[[objective]]\nkind = \"" + kind + "\"\n" + keys, "r.toml");
+  const auto specs = read_objectives(recipe);
+  recipe.finish();
+  const CorpusStatistics counted = statistics();
+  const auto objective = specs.front().make({.model = model.get(), .statistics = &counted, .init = Init(1)});
+  set_values(*objective, kind + "/head/", "objective.");
+  EncodedBatch encoded(*model, batch(pictures), {});
+  torch::manual_seed(kSeed);
+  const LossTerms terms = objective->compute(encoded, {});
+  EXPECT_NEAR(terms.loss.item<double>(), golden().at(kind + "/loss").item<double>(), 1e-5);
+  terms.loss.backward();
+  EXPECT_EQ(expect_gradients(*model, kind, "") + expect_gradients(*objective, kind, "objective."), gradients);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, WholeObjective,
+    ::testing::Values(Case{"simclr", "view = \"main\"\nhead_hidden = 7\nhead_dimension = 5\n", "two_views", 8},
+                      Case{"rotation", "", "pictures", 4},
+                      Case{"masked_lm", "mask_share = 0.3\nmask_token = 0.5\nmask_random = 0.3\n", "pictures",
+                           6},
+                      Case{"autoregressive_lm", "", "pictures", 6}),
+    [](const auto& one) { return one.param.kind; });
+
+}  // namespace
+}  // namespace duet

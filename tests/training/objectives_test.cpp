@@ -1,0 +1,83 @@
+// An objective that needs what the recipe lacks is refused at its own line.
+#include "training/objectives.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/failure.h"
+
+namespace duet {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr const char* kBag = "[text]\nkind = \"bag_of_tokens\"\ncontext = 16\n";
+constexpr const char* kTransformer = "[text]\nkind = \"transformer\"\nwidth = 16\nheads = 2\nlayers = 1\n";
+constexpr const char* kConvnet = "[image]\nkind = \"convnet\"\nsize = 16\nwidths = [8, 16]\n";
+
+// What refuses the recipe of these tables, or Exit::ok.
+Failure refusal(const std::string& tables) {
+  return failure_of([&] {
+    const Recipe recipe =
+        read_recipe(Config::parse("[data]\ntrain = \"shapes\"\n[train]\nsteps = 1\n" + tables, "r.toml"));
+    Model model(recipe.model, 300, 1);
+    const CorpusStatistics statistics{.captions = 1,
+                                      .counts = torch::ones(300, torch::kInt64),
+                                      .document_frequency = torch::ones(300, torch::kInt64),
+                                      .word_start = torch::ones(300, torch::kBool)};
+    make_objectives(recipe, model, statistics, 1);
+  });
+}
+
+TEST(MakeObjectives, NamesTheViewThatIsMissingOrTooFew) {
+  const std::string recipe = std::string(kConvnet) + kBag + "[[objective]]\nkind = \"simclr\"\n";
+  const Failure missing = refusal(recipe + "[views.simclrs]\ncount = 2\n");
+  EXPECT_EQ(missing.exit, Exit::usage);
+  EXPECT_THAT(missing.text,
+              AllOf(HasSubstr("r.toml:13"), HasSubstr("asks for the view 'simclr'; did you mean 'simclrs'"),
+                    HasSubstr("[views.simclr]")));
+  const Failure single = refusal(recipe + "[views.simclr]\ncrop = [0.2, 1.0]\n");
+  EXPECT_EQ(single.exit, Exit::usage);
+  EXPECT_THAT(single.text,
+              AllOf(HasSubstr("r.toml:13"), HasSubstr("2 copies"), HasSubstr("set views.simclr.count = 2")));
+  EXPECT_EQ(refusal(recipe + "[views.simclr]\ncount = 2\n").exit, Exit::ok);
+}
+
+TEST(MakeObjectives, LanguageObjectivesNeedPiecesThatSeeEachOther) {
+  for (const std::string kind : {"masked_lm", "autoregressive_lm"}) {
+    const std::string objective = "[[objective]]\nkind = \"" + kind + "\"\n";
+    const Failure bag = refusal(std::string(kConvnet) + kBag + objective);
+    EXPECT_EQ(bag.exit, Exit::usage);
+    EXPECT_THAT(bag.text,
+                AllOf(HasSubstr("r.toml:13"), HasSubstr(kind), HasSubstr("text.kind = \"transformer\"")));
+    EXPECT_EQ(refusal(std::string(kConvnet) + kTransformer + objective).exit, Exit::ok);
+    const Failure pictures = refusal(kConvnet + objective);
+    EXPECT_EQ(pictures.exit, Exit::usage);
+    EXPECT_THAT(pictures.text, AllOf(HasSubstr("r.toml:10"), HasSubstr("needs captions"), HasSubstr("[text]")));
+  }
+}
+
+TEST(MakeObjectives, PicturesAreNeededWhereThereIsTextAlone) {
+  for (const std::string kind : {"simclr", "rotation"}) {
+    const Failure texts = refusal(kTransformer + ("[[objective]]\nkind = \"" + kind + "\"\n"));
+    EXPECT_EQ(texts.exit, Exit::usage);
+    EXPECT_THAT(texts.text, AllOf(HasSubstr("r.toml:11"), HasSubstr("needs pictures"), HasSubstr("[image]")));
+  }
+}
+
+TEST(MakeObjectives, PassesOfTheirOwnAllowNoMicroBatch) {
+  const std::string towers = std::string(kConvnet) + kTransformer;
+  for (const std::string kind : {"rotation", "masked_lm", "autoregressive_lm"}) {
+    const Failure micro = refusal("micro_batch = 8\n" + towers + "[[objective]]\nkind = \"" + kind + "\"\n");
+    EXPECT_EQ(micro.exit, Exit::usage);
+    EXPECT_THAT(micro.text, AllOf(HasSubstr(kind), HasSubstr("leave train.micro_batch out")));
+  }
+  EXPECT_EQ(
+      refusal("micro_batch = 8\n" + towers + "[views.simclr]\ncount = 2\n[[objective]]\nkind = \"simclr\"\n")
+          .exit,
+      Exit::ok);
+}
+
+}  // namespace
+}  // namespace duet
