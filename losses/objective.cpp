@@ -15,6 +15,9 @@ ObjectiveMaker read_same_concept(Config& config);
 ObjectiveMaker read_caption_tokens(Config& config);
 ObjectiveMaker read_simclr(Config& config);
 ObjectiveMaker read_rotation(Config& config);
+ObjectiveMaker read_jigsaw(Config& config);
+ObjectiveMaker read_inpainting(Config& config);
+ObjectiveMaker read_autoencoder(Config& config);
 ObjectiveMaker read_masked_lm(Config& config);
 ObjectiveMaker read_autoregressive_lm(Config& config);
 
@@ -26,6 +29,9 @@ const std::vector<ObjectiveKind>& objective_kinds() {
       {"caption_tokens", read_caption_tokens},
       {"simclr", read_simclr},
       {"rotation", read_rotation},
+      {"jigsaw", read_jigsaw},
+      {"inpainting", read_inpainting},
+      {"autoencoder", read_autoencoder},
       {"masked_lm", read_masked_lm},
       {"autoregressive_lm", read_autoregressive_lm},
   };

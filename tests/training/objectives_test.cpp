@@ -59,16 +59,31 @@ TEST(MakeObjectives, LanguageObjectivesNeedPiecesThatSeeEachOther) {
 }
 
 TEST(MakeObjectives, PicturesAreNeededWhereThereIsTextAlone) {
-  for (const std::string kind : {"simclr", "rotation"}) {
+  for (const std::string kind : {"simclr", "rotation", "jigsaw", "inpainting", "autoencoder"}) {
     const Failure texts = refusal(kTransformer + ("[[objective]]\nkind = \"" + kind + "\"\n"));
     EXPECT_EQ(texts.exit, Exit::usage);
     EXPECT_THAT(texts.text, AllOf(HasSubstr("r.toml:11"), HasSubstr("needs pictures"), HasSubstr("[image]")));
   }
 }
 
+TEST(MakeObjectives, PicturesMustBeCutIntoWholeCells) {
+  const auto refused = [](const std::string& image, const std::string& objective) {
+    return refusal(image + kBag + "[[objective]]\nkind = " + objective + "\n").text;
+  };
+  const std::string odd = "[image]\nkind = \"convnet\"\nsize = 20\nwidths = [8, 16]\n";  // 3 x 3 cells
+  EXPECT_THAT(refused(odd, "\"inpainting\""),
+              AllOf(HasSubstr("r.toml:13"), HasSubstr("20 pixels"), HasSubstr("3 cells")));
+  EXPECT_THAT(refused(odd, "\"autoencoder\""), AllOf(HasSubstr("r.toml:13"), HasSubstr("multiple of 8")));
+  const std::string vit = "[image]\nkind = \"vit\"\nsize = 16\npatch = 4\nwidth = 16\nheads = 2\nlayers = 1\n";
+  EXPECT_THAT(refused(vit, "\"jigsaw\"\ntile_size = 6"),
+              AllOf(HasSubstr("r.toml:16"), HasSubstr("multiple of 4")));
+  EXPECT_EQ(refused(vit, "\"jigsaw\""), "");
+  EXPECT_EQ(refused(vit, "\"inpainting\""), "");
+}
+
 TEST(MakeObjectives, PassesOfTheirOwnAllowNoMicroBatch) {
   const std::string towers = std::string(kConvnet) + kTransformer;
-  for (const std::string kind : {"rotation", "masked_lm", "autoregressive_lm"}) {
+  for (const std::string kind : {"rotation", "jigsaw", "inpainting", "masked_lm", "autoregressive_lm"}) {
     const Failure micro = refusal("micro_batch = 8\n" + towers + "[[objective]]\nkind = \"" + kind + "\"\n");
     EXPECT_EQ(micro.exit, Exit::usage);
     EXPECT_THAT(micro.text, AllOf(HasSubstr(kind), HasSubstr("leave train.micro_batch out")));

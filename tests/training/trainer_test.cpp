@@ -77,8 +77,9 @@ void expect_equal_runs(const fs::path& a, const fs::path& b) {
 }
 
 constexpr const char* kSelfSupervised =
-    "objective=[{kind='info_nce'}, {kind='simclr'}, {kind='rotation', all_turns=false}, "
-    "{kind='masked_lm'}, {kind='autoregressive_lm'}]";
+    "objective=[{kind='info_nce'}, {kind='simclr'}, {kind='rotation', all_turns=false}, {kind='jigsaw'}, "
+    "{kind='inpainting'}, {kind='autoencoder', variational=true}, {kind='masked_lm'}, "
+    "{kind='autoregressive_lm'}]";
 
 class TrainerTest : public testing::TestWithParam<std::vector<std::string>> {};
 

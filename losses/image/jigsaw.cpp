@@ -1,0 +1,114 @@
+// jigsaw: nine tiles of the picture in one of many arrangements; which one? (Noroozi and Favaro 2016.) Each
+// tile is cut at a random place of its cell and brought to mean and deviation of its own, so that neither edges
+// nor brightness tell.
+#include <ATen/ops/arange.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/upsample_bilinear2d.h>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "core/format.h"
+#include "losses/functional.h"
+#include "losses/heads.h"
+#include "losses/image/permutations.h"
+#include "losses/objective.h"
+
+namespace duet {
+namespace {
+
+constexpr std::int64_t kSide = 3, kTiles = kSide * kSide;
+
+struct Options {
+  std::string view = "main";
+  std::int64_t permutations = 100;  // Noroozi and Favaro: up to 1,000; 100 is usable
+  double jitter = 0.15;             // share of a cell's side that a tile may move in it
+  std::int64_t tile_size = 0;       // pixels that the tower sees of a tile; 0: half of the picture
+  std::int64_t tile_width = 128;    // numbers a tile, before the tiles are seen together
+  ProjectionOptions head = {.layers = 2, .hidden = 512, .dimension = 0};
+};
+
+class Jigsaw : public Objective {
+ public:
+  Jigsaw(const Options& options, std::int64_t width, const Init& init) : options_(options) {
+    std::vector<torch::Tensor> rows;
+    for (const Permutation& order : far_permutations(kTiles, options.permutations, 1))
+      rows.push_back(torch::tensor(order, torch::kLong));
+    permutations_ = register_buffer("permutations", torch::stack(rows));
+    tile_ = add<Linear>(*this, init, "tile", width, options.tile_width);
+    head_ = add<Projection>(*this, init, "head", kTiles * options.tile_width, options.head);
+  }
+
+  Needs needs() const override { return {.views = {options_.view}, .edits = true}; }
+
+  LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
+    const auto pictures = batch.batch().views.at(options_.view);  // [N, 3, S, S]
+    const auto kinds = at::randint(permutations_.size(0), {pictures.size(0)}, permutations_.options());
+    const auto tiles = batch.encode_images("jigsaw", cut(pictures, kinds)).pooled;  // [9N, width]
+    const auto seen = at::gelu(tile_->forward(tiles)).view({pictures.size(0), -1});
+    const auto logits = head_->forward(seen);  // [N, permutations]
+    return {class_cross_entropy(logits, kinds), {{"accuracy", accuracy(logits, kinds)}}};
+  }
+
+ private:
+  // Tile i of a picture is cut from cell permutation[i]. [N, 3, S, S] -> [9N, 3, tile_size, tile_size] uint8
+  torch::Tensor cut(const torch::Tensor& pictures, const torch::Tensor& kinds) const {
+    const std::int64_t count = pictures.size(0), cell = pictures.size(2) / kSide;
+    const std::int64_t room =
+        std::min<std::int64_t>(cell - 1, std::llround(options_.jitter * static_cast<double>(cell)));
+    const auto whole = permutations_.options();
+    const auto cells = permutations_.index({kinds});  // [N, 9]
+    const auto down = at::randint(room + 1, {count, kTiles}, whole);
+    const auto right = at::randint(room + 1, {count, kTiles}, whole);
+    const auto along = at::arange(cell - room, whole);                                 // [t]
+    const auto rows = (cells.div(kSide, "floor") * cell + down).unsqueeze(2) + along;  // [N, 9, t]
+    const auto columns = (cells.remainder(kSide) * cell + right).unsqueeze(2) + along;
+    const auto tiles =
+        pictures.permute({0, 2, 3, 1})
+            .index({at::arange(count, whole).view({count, 1, 1, 1}), rows.unsqueeze(3), columns.unsqueeze(2)})
+            .flatten(0, 1)
+            .permute({0, 3, 1, 2})
+            .to(torch::kFloat);  // [9N, 3, t, t]
+    const auto middle = tiles.mean({1, 2, 3}, true);
+    const auto spread =
+        (tiles - middle).square().mean({1, 2, 3}, true).sqrt().clamp_min(4);  // flat tiles stay flat
+    const auto even = ((tiles - middle) / spread * 64 + 128).clamp(0, 255);
+    return at::upsample_bilinear2d(even, {options_.tile_size, options_.tile_size}, false)
+        .round()
+        .to(torch::kByte)
+        .contiguous(at::MemoryFormat::ChannelsLast);
+  }
+
+  Options options_;
+  torch::Tensor permutations_;  // [P, 9] int64
+  std::shared_ptr<Linear> tile_;
+  std::shared_ptr<Projection> head_;
+};
+
+}  // namespace
+
+ObjectiveMaker read_jigsaw(Config& config) {
+  Options o;
+  o.view = config.text("view", o.view);
+  o.permutations = config.integer("permutations", o.permutations, 2, 10000);
+  o.jitter = config.number("jitter", o.jitter, {0, 0.5});
+  o.tile_size = config.integer("tile_size", o.tile_size, 0, 4096);
+  o.tile_width = config.integer("tile_width", o.tile_width, 2, 65536);
+  o.head.layers = config.integer("head_layers", o.head.layers, 1, 8);
+  o.head.hidden = config.integer("head_hidden", o.head.hidden, 2, 65536);
+  o.head.dimension = o.permutations;
+  return [o](const Setting& setting) {
+    Options options = o;
+    if (options.tile_size == 0)
+      options.tile_size = std::max<std::int64_t>(1, setting.model->spec().image_size / 2);
+    const std::int64_t patch = setting.image_tower().patch_size();
+    if (patch > 0 && options.tile_size % patch != 0) {
+      fail(Exit::usage, setting.where,
+           cat("tiles of ", options.tile_size, " pixels are no whole number of the tower's patches of ", patch),
+           cat("set tile_size to a multiple of ", patch));
+    }
+    return std::make_shared<Jigsaw>(options, setting.image_tower().width(), setting.init);
+  };
+}
+
+}  // namespace duet

@@ -1,0 +1,60 @@
+// Pictures with a part hidden, and pixels from a tower's cells: what generative objectives on pictures share.
+#pragma once
+#include <torch/nn/module.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "encoders/blocks.h"
+#include "encoders/image_encoder.h"
+
+namespace duet {
+
+struct HideOptions {
+  std::string mask =
+      "block";            // block: a square anywhere; random: cells of `cell` pixels; blur: a square, blurred
+  double share = 0.25;    // of the area (Pathak et al. 2016: the middle quarter; SimMIM: 0.6 of the cells)
+  std::int64_t cell = 8;  // pixels a side
+};
+HideOptions read_hide(Config& objective);  // keys mask, mask_share, mask_cell
+
+struct HiddenPart {
+  torch::Tensor pictures;  // [N, 3, S, S] uint8, channels_last
+  torch::Tensor mask;      // [N, 1, S, S] bool: hidden
+};
+// pictures [N, 3, S, S] uint8; colour [3]: what hides, 0..1. Draws from the default generator.
+HiddenPart hide(const torch::Tensor& pictures, const HideOptions& options, const std::vector<double>& colour);
+
+// The grid of a tower's tokens for square pictures: N tokens are side x side cells, behind a class token or
+// not.
+struct Grid {
+  std::int64_t side = 0, width = 0;  // cells a side, numbers a token
+};
+Grid grid_of(ImageEncoder& tower, std::int64_t picture_size);
+
+// Each cell tells its own square of pixels by one linear map (SimMIM, Xie et al. 2022: as good as deeper
+// heads).
+class CellDecoder : public torch::nn::Module {
+ public:
+  // pixels: a side of what one cell tells
+  CellDecoder(const Init& init, std::int64_t width, std::int64_t pixels);
+  torch::Tensor forward(const torch::Tensor& tokens) const;  // [N, cells, D] -> [N, 3, S, S]
+
+ private:
+  std::int64_t pixels_;
+  std::shared_ptr<LayerNorm> norm_;
+  std::shared_ptr<Linear> linear_;
+};
+
+// Mean squared error of normalised pixels where `mask` [N, 1, S, S] is true; undefined: everywhere -> []
+torch::Tensor pixel_error(const torch::Tensor& told, const torch::Tensor& truth,
+                          const torch::Tensor& mask = {});
+// 1 - error / error of telling the mean of what is judged: 0 for a picture of one colour, 1 for the truth ->
+// [], detached
+torch::Tensor explained(const torch::Tensor& told, const torch::Tensor& truth, const torch::Tensor& mask = {});
+
+}  // namespace duet
