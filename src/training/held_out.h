@@ -16,12 +16,12 @@ struct HeldOutSetting {
   Model* model = nullptr;  // in evaluation mode
   const std::vector<std::shared_ptr<Objective>>* objectives = nullptr;
   const Tokenizer* tokenizer = nullptr;
-  Compute compute;
-  StepInfo info;  // objectives without a weight at this step are left out
+  Compute compute;  // its seed is set for each batch
+  StepInfo info;    // objectives without a weight at this step are left out
 };
 
-// Objective -> metric -> mean over batches of the split, in its order, at most kMost pairs of it; the same views,
-// captions and masks each time. Empty when the split holds fewer than two pairs.
+// Objective -> metric -> mean over batches of the split, in its order, at most 2,048 pairs of it; the same
+// views, captions and masks each time. Empty when the split holds fewer than two pairs.
 std::map<std::string, std::map<std::string, double>> held_out_metrics(const HeldOutSetting& setting,
                                                                       const Source& split);
 

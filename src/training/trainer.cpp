@@ -327,7 +327,7 @@ nlohmann::ordered_json Trainer::held_out(const Source& split) {
                            .model = model_.get(),
                            .objectives = &objectives_,
                            .tokenizer = &tokenizer_,
-                           .compute = compute(seed_of(recipe_.seed, "held out")),
+                           .compute = compute(0),
                            .info = {.step = std::max<std::int64_t>(0, step_ - 1), .steps = steps_}},
                           split);
 }

@@ -69,8 +69,8 @@ class Trainer {
   void tell_bad_validation(const Source& split, const BadRows& bad) const;
   bool evaluation_due() const;
   double validation_metric(const std::vector<RetrievalResult>& results) const;
-  std::vector<RetrievalResult> evaluate_validation();  // with the averaged weights
-  std::vector<RetrievalResult> judge();                // the model as it stands, in evaluation mode
+  std::vector<RetrievalResult> evaluate_validation();    // with the averaged weights
+  std::vector<RetrievalResult> judge();                  // the model as it stands, in evaluation mode
   nlohmann::ordered_json held_out(const Source& split);  // the objectives on it
   Compute compute(std::uint64_t seed) const;
   EmbedSetting embed_setting();

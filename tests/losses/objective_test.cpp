@@ -124,6 +124,11 @@ TEST_P(PairedKind, NamesASpaceThatIsNotThere) {
   EXPECT_THAT(make("ridge"), AllOf(HasSubstr("r.toml:3"), HasSubstr("solved for after training")));
 }
 
+TEST_P(PairedKind, RefusesUnknownKeys) {
+  EXPECT_THAT(read_message("[[objective]]\nkind = \"" + GetParam() + "\"\nspaze = \"joint\"\n"),
+              AllOf(HasSubstr("r.toml:3"), HasSubstr("spaze"), HasSubstr("space")));
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, PairedKind,
                          ::testing::Values("info_nce", "sigmoid", "same_concept", "caption_tokens"),
                          [](const auto& kind) { return kind.param; });
