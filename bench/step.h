@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "losses/statistics.h"
@@ -22,7 +23,8 @@ class Step {
       : recipe_(recipe), precision_(precision) {
     model_ = std::make_shared<Model>(recipe.model, statistics.counts.numel(), recipe.seed);
     model_->prepare_for_corpus(statistics.counts > 0, statistics.idf());
-    objectives_ = make_objectives(recipe, *model_, statistics, kSteps);
+    teachers_.emplace(*model_);
+    objectives_ = make_objectives(recipe, *model_, *teachers_, {{"pairs", {.statistics = statistics}}}, kSteps);
     const OptimizerOptions& options = recipe.train.optimizer;
     const NamedTensors parameters = named_parameters(recipe, *model_, objectives_);
     optimizer_ = std::make_unique<AdamW>(
@@ -43,6 +45,8 @@ class Step {
     optimizer_->step(1e-3);
     model_->clamp_logit_scales();
     if (average_) average_->update(1);
+    teachers_->update(1e-3);
+    for (const auto& objective : objectives_) objective->after_step({.step = 1, .steps = kSteps});
   }
 
   Model& model() { return *model_; }
@@ -52,6 +56,7 @@ class Step {
   Recipe recipe_;
   Precision precision_;
   std::shared_ptr<Model> model_;
+  std::optional<Teachers> teachers_;
   std::vector<std::shared_ptr<Objective>> objectives_;
   std::unique_ptr<AdamW> optimizer_;
   std::unique_ptr<Ema> average_;

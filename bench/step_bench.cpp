@@ -40,10 +40,7 @@ void run(int argc, char** argv) {
   const std::int64_t tokens = argc > 4 ? std::atoll(argv[4]) : recipe.model.text.format.context;
   const int threads = set_compute_threads(0);
   const std::int64_t vocabulary = recipe.tokenizer.vocabulary + kSpecialCount;
-  const CorpusStatistics statistics{.captions = 1,
-                                    .counts = torch::ones(vocabulary, torch::kInt64),
-                                    .document_frequency = torch::ones(vocabulary, torch::kInt64),
-                                    .word_start = torch::ones(vocabulary, torch::kBool)};
+  const CorpusStatistics statistics = even_statistics(vocabulary);
   torch::manual_seed(0);
   const Batch batch = random_batch(recipe, vocabulary, size, tokens);
   std::vector<Precision> precisions{Precision::fp32};

@@ -124,21 +124,42 @@ EncodedBatch::Encoded EncodedBatch::encode_edit(std::string_view what, torch::nn
   return encode_all();
 }
 
-EncodedBatch::Encoded EncodedBatch::encode_images(std::string_view what, const torch::Tensor& images) {
+EncodedBatch::Encoded EncodedBatch::encode_images(std::string_view what, const torch::Tensor& images,
+                                                  const TokenEdit& edit) {
   TORCH_CHECK(model_.image, "the model has no picture tower");
   return encode_edit(what, *model_.image, [&] {
-    const auto tokens = model_.image->encode(model_.image->embed(model_.normalize(images)));
+    const auto embedded = model_.image->embed(model_.normalize(images));
+    const auto tokens = model_.image->encode(edit ? edit(embedded) : embedded);
     return Encoded{model_.image->pool(tokens).to(torch::kFloat), tokens.to(torch::kFloat)};
   });
 }
 
 EncodedBatch::Encoded EncodedBatch::encode_texts(std::string_view what, const torch::Tensor& ids,
-                                                 const torch::Tensor& valid, bool causal) {
+                                                 const torch::Tensor& valid, bool causal,
+                                                 const torch::Tensor& segments) {
   TORCH_CHECK(model_.text, "the model has no caption tower");
   return encode_edit(what, *model_.text, [&] {
-    const auto tokens = model_.text->encode(model_.text->embed(ids), valid, causal);
+    const auto tokens = model_.text->encode(model_.text->embed(ids, segments), valid, causal);
     return Encoded{model_.text->pool(tokens, valid).to(torch::kFloat), tokens.to(torch::kFloat)};
   });
+}
+
+const EncodedBatch::Encoded& EncodedBatch::teacher_images(const Teacher& teacher, std::string_view view) {
+  const std::pair key(&teacher, std::string(view));
+  if (const auto found = teacher_images_.find(key); found != teacher_images_.end()) return found->second;
+  ++passes_;
+  const torch::NoGradGuard no_grad;
+  const SeedScope seed(compute_.device, seed_of(compute_.seed, 0, cat("teacher.", view)));
+  const Autocast autocast(compute_.precision, compute_.device);
+  const torch::Tensor pictures = batch_.views.at(std::string(view));
+  const std::int64_t rows = pictures.size(0), most = chunked(rows) ? compute_.micro_batch : rows;
+  std::vector<torch::Tensor> pooled, tokens;
+  for (std::int64_t begin = 0; begin < rows; begin += most) {
+    const Teacher::Seen seen = teacher.see(model_.normalize(pictures.slice(0, begin, begin + most)));
+    pooled.push_back(seen.pooled.to(torch::kFloat));
+    tokens.push_back(seen.tokens.to(torch::kFloat));
+  }
+  return teacher_images_.emplace(key, Encoded{at::cat(pooled), at::cat(tokens)}).first->second;
 }
 
 void EncodedBatch::replay(std::string_view what, const torch::Tensor& pooled, const EncodeRows& encode_rows,

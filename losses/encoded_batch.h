@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "encoders/model.h"
+#include "losses/teacher.h"
 #include "tensors/batch.h"
 #include "tensors/device.h"
 
@@ -50,17 +51,22 @@ class EncodedBatch {
   struct Encoded {
     torch::Tensor pooled, tokens;  // [N, width] fp32, [N, L, D] fp32
   };
-  Encoded encode_images(std::string_view what, const torch::Tensor& images);  // [N, 3, H, W] uint8
-  Encoded encode_texts(std::string_view what, const torch::Tensor& ids, const torch::Tensor& valid,
-                       bool causal);  // [N, L] int64, [N, L] bool
+  // Between embed and encode: patches gathered or replaced, [N, L, D] -> [N, L', D].
+  using TokenEdit = std::function<torch::Tensor(const torch::Tensor& tokens)>;
+  Encoded encode_images(std::string_view what, const torch::Tensor& images,  // [N, 3, H, W] uint8
+                        const TokenEdit& edit = {});
+  Encoded encode_texts(std::string_view what, const torch::Tensor& ids, const torch::Tensor& valid, bool causal,
+                       const torch::Tensor& segments = {});  // [N, L] int64, bool, int64 or undefined
+
+  // A view as a teacher sees it: a counted pass without gradient, once a teacher and view.
+  const Encoded& teacher_images(const Teacher& teacher, std::string_view view = "main");
 
   // GradCache's second half; nothing to do without a micro batch. Call after backward() of the total loss.
   // Running statistics of the towers count each picture once: the second pass leaves all buffers as it found
   // them.
   void backward_through_encoders();
-  int encoder_passes() const {
-    return passes_;
-  }  // whole views and texts encoded, GradCache's second pass counted too
+  // Whole views and texts encoded; teachers' passes and GradCache's second ones counted too.
+  int encoder_passes() const { return passes_; }
 
  private:
   using EncodeRows = std::function<Encoded(std::int64_t begin, std::int64_t end)>;
@@ -82,6 +88,7 @@ class EncodedBatch {
   Batch batch_;
   Compute compute_;
   std::map<std::string, Encoded, std::less<>> images_;
+  std::map<std::pair<const Teacher*, std::string>, Encoded> teacher_images_;
   std::map<std::string, torch::Tensor, std::less<>> embeddings_;
   Encoded text_;
   int passes_ = 0;

@@ -70,6 +70,7 @@ ObjectiveSpec read_objective(Config& config) {
   spec.kind = config.choice("kind", "", kind_names());
   spec.where = config.where("kind");
   spec.name = config.text("name", spec.kind);
+  spec.source = config.text("source", spec.source);
   check_name(config, spec.name);
   read_weight(config, spec);
   spec.from = config.number("from", spec.from, {0, 1});

@@ -38,6 +38,8 @@ struct Needs {
   bool concepts = false;  // rows share concepts: the sampler should put several pictures of one into a batch
   bool tokens = false;    // sees single tokens of the shared passes; else pooled features and embeddings alone
   bool edits = false;     // encodes what it changed in passes of its own
+  bool patches = false;   // a picture tower whose patches may be gathered or replaced
+  bool follows = false;   // Batch::follows: documents of several sentences, or pictures with several captions
   // Then GradCache accumulation is exact and keeps the batch's memory small.
   bool pooled_only() const { return !tokens && !edits; }
 };
@@ -45,7 +47,10 @@ struct Needs {
 struct Setting {
   std::string where = {};  // "file:line:column" of the objective, for errors
   Model* model = nullptr;
-  const CorpusStatistics* statistics = nullptr;
+  const CorpusStatistics* statistics = nullptr;  // of the objective's source
+  Corpus corpus = {};                            // the same texts themselves
+  Teachers* teachers = nullptr;
+  std::int64_t batch = 0;  // pairs
   std::int64_t steps = 1;
   Init init{0};  // init / objective name
 
@@ -66,6 +71,9 @@ class Objective : public torch::nn::Module {  // owns heads and queues; never en
   virtual Needs needs() const = 0;
   virtual LossTerms compute(EncodedBatch& batch, const StepInfo& info) = 0;
   virtual void after_step(const StepInfo&) {}
+  // What it learned of words, as a word2vec text file ("COUNT DIMENSION", then a word and its vector a line);
+  // "" when that is not what it trains. A finished run keeps it as words-NAME.txt.
+  virtual std::string word_vectors() const { return {}; }
 };
 
 // Called when the whole recipe is read. Error(usage) when the model lacks what the objective's keys name.
@@ -80,7 +88,8 @@ const std::vector<ObjectiveKind>& objective_kinds();
 // the run), from and until (shares of the run in which it is active), and the kind's own keys.
 struct ObjectiveSpec {
   std::string kind, name;
-  std::string where;  // "file:line:column"
+  std::string where;             // "file:line:column"
+  std::string source = "pairs";  // the data it sees: the pairs, or a [[data.source]]
   double weight_start = 1, weight_end = 1;
   double from = 0, until = 1;
   ObjectiveMaker make;

@@ -34,4 +34,9 @@ CorpusStatistics count_pieces(const Tokenizer& tokenizer, const std::vector<std:
   return {static_cast<std::int64_t>(captions.size()), tensor(counts), tensor(holders), word_start};
 }
 
+CorpusStatistics even_statistics(std::int64_t vocabulary) {
+  const auto once = torch::ones(vocabulary, torch::kLong);
+  return {1, once, once, torch::ones(vocabulary, torch::kBool)};
+}
+
 }  // namespace duet

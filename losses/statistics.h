@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,5 +23,16 @@ struct CorpusStatistics {
 // As the text tower will see the captions: what `format` cuts off is not counted. Specials and <unk> stay at 0.
 CorpusStatistics count_pieces(const Tokenizer& tokenizer, const std::vector<std::string>& captions,
                               const TextFormat& format);
+
+// As if one caption had held every piece: for a model without data.
+CorpusStatistics even_statistics(std::int64_t vocabulary);
+
+// The training texts themselves, for objectives that count in them (word2vec, GloVe). Only while objectives are
+// made.
+struct Corpus {
+  std::function<std::vector<std::string>()> texts = {};  // null: there is no text
+  const Tokenizer* tokenizer = nullptr;
+  TextFormat format = {};
+};
 
 }  // namespace duet

@@ -49,13 +49,6 @@ Sealed open_which(const fs::path& run, std::string_view which) {
 
 }  // namespace
 
-TensorMap tensors_of(const torch::nn::Module& module) {
-  TensorMap tensors;
-  for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value();
-  for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value();
-  return tensors;
-}
-
 TensorMap averaged_tensors(const fs::path& folder) {
   TensorMap values = load_tensors(folder / "model.safetensors");
   if (const fs::path ema = folder / "ema.safetensors"; fs::exists(ema)) {

@@ -31,9 +31,6 @@ struct SavedModel {
 // them.
 SavedModel load_saved_model(const std::filesystem::path& run, std::string_view which, std::string_view device);
 
-// Parameters and buffers by their file names, aliases.
-TensorMap tensors_of(const torch::nn::Module& module);
-
 // The weights that a checkpoint's model is judged by: the averaged ones where there are, else the live ones.
 TensorMap averaged_tensors(const std::filesystem::path& folder);
 

@@ -18,8 +18,8 @@ torch::Tensor rows_of(const torch::Tensor& tensor, std::int64_t begin, std::int6
 Batch Batch::to(torch::Device device) const {
   Batch there = *this;
   for (auto& [name, images] : there.views) images = moved(images, device);
-  for (torch::Tensor* tensor :
-       {&there.tokens, &there.valid, &there.image_id, &there.caption_id, &there.concept_id}) {
+  for (torch::Tensor* tensor : {&there.tokens, &there.valid, &there.follows, &there.follows_valid,
+                                &there.image_id, &there.caption_id, &there.concept_id}) {
     *tensor = moved(*tensor, device);
   }
   return there;
@@ -38,8 +38,8 @@ Batch Batch::slice(std::int64_t begin, std::int64_t end) const {
     }
     images = copies.size() == 1 ? copies.front() : torch::cat(copies);
   }
-  for (torch::Tensor* tensor :
-       {&part.tokens, &part.valid, &part.image_id, &part.caption_id, &part.concept_id}) {
+  for (torch::Tensor* tensor : {&part.tokens, &part.valid, &part.follows, &part.follows_valid, &part.image_id,
+                                &part.caption_id, &part.concept_id}) {
     *tensor = rows_of(*tensor, begin, end);
   }
   part.rows.assign(rows.begin() + begin, rows.begin() + end);

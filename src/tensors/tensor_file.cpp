@@ -86,6 +86,13 @@ TensorMap load_tensors(const std::filesystem::path& path) {
   return tensors;
 }
 
+TensorMap tensors_of(const torch::nn::Module& module) {
+  TensorMap tensors;
+  for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value();
+  for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value();
+  return tensors;
+}
+
 void copy_into(const TensorMap& target, const TensorMap& values, const std::string& what) {
   std::vector<std::string> missing, unexpected, reshaped;
   for (const auto& [name, tensor] : target) {

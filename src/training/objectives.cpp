@@ -28,6 +28,9 @@ void check_needs(const Recipe& recipe, const Model& model, const std::string& wh
     fail(Exit::usage, where, "needs a caption tower whose pieces see each other",
          "set text.kind = \"transformer\"");
   }
+  if (needs.patches && !model.image->has_patches()) {
+    fail(Exit::usage, where, "needs a picture tower that sees single patches", "set image.kind = \"vit\"");
+  }
   if (!needs.pooled_only() && recipe.train.micro_batch > 0) {
     fail(Exit::usage, where,
          "looks at single tokens or encodes the batch anew, which a micro batch does not allow",
@@ -39,6 +42,21 @@ void check_needs(const Recipe& recipe, const Model& model, const std::string& wh
   }
 }
 
+void check_source(const std::string& name, const SourceFacts& source, const std::string& where,
+                  const Needs& needs) {
+  const auto refuse = [&](std::string_view what, std::string_view remedy) {
+    fail(Exit::usage, where, cat("needs ", what, ", and the source '", name, "' has none"),
+         std::string(remedy));
+  };
+  if (!needs.views.empty() && !source.pictures) refuse("pictures", "name another 'source'");
+  if (needs.texts && !source.texts) refuse("texts", "name another 'source'");
+  if (needs.follows && !source.follows) {
+    refuse("texts that stand together",
+           "give documents of several sentences (a blank line between documents), or "
+           "pictures with several captions");
+  }
+}
+
 bool trains(const torch::nn::Module& module) {
   const auto parameters = module.parameters();
   return std::any_of(parameters.begin(), parameters.end(),
@@ -47,17 +65,23 @@ bool trains(const torch::nn::Module& module) {
 
 }  // namespace
 
-std::vector<std::shared_ptr<Objective>> make_objectives(const Recipe& recipe, Model& model,
-                                                        const CorpusStatistics& statistics,
+std::vector<std::shared_ptr<Objective>> make_objectives(const Recipe& recipe, Model& model, Teachers& teachers,
+                                                        const std::map<std::string, SourceFacts>& sources,
                                                         std::int64_t steps) {
   std::vector<std::shared_ptr<Objective>> objectives;
   for (const ObjectiveSpec& spec : recipe.objectives) {
+    const SourceFacts& source = sources.at(spec.source);
     objectives.push_back(spec.make({.where = spec.where,
                                     .model = &model,
-                                    .statistics = &statistics,
+                                    .statistics = &source.statistics,
+                                    .corpus = source.corpus,
+                                    .teachers = &teachers,
+                                    .batch = recipe.train.batch,
                                     .steps = steps,
                                     .init = Init(recipe.seed) / "objective" / spec.name}));
-    check_needs(recipe, model, cat(spec.where, ": ", spec.name), objectives.back()->needs());
+    const std::string where = cat(spec.where, ": ", spec.name);
+    check_needs(recipe, model, where, objectives.back()->needs());
+    check_source(spec.source, source, where, objectives.back()->needs());
   }
   return objectives;
 }

@@ -1,7 +1,9 @@
 // The objectives of a recipe on a model, and all parameters that they train; `duet check` builds them as the
 // trainer does.
 #pragma once
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "losses/objective.h"
@@ -10,9 +12,19 @@
 
 namespace duet {
 
-// Error(usage) naming the objective when it needs a view, a tower or tokens that the recipe does not give it.
-std::vector<std::shared_ptr<Objective>> make_objectives(const Recipe& recipe, Model& model,
-                                                        const CorpusStatistics& statistics, std::int64_t steps);
+// What the data of one name holds.
+struct SourceFacts {
+  bool pictures = true, texts = true;
+  bool follows = true;  // documents of several sentences, or pictures with several captions
+  CorpusStatistics statistics;
+  Corpus corpus = {};
+};
+
+// `sources` by name, "pairs" among them. Error(usage) naming the objective when it needs a view, a tower,
+// tokens or data that the recipe does not give it.
+std::vector<std::shared_ptr<Objective>> make_objectives(const Recipe& recipe, Model& model, Teachers& teachers,
+                                                        const std::map<std::string, SourceFacts>& sources,
+                                                        std::int64_t steps);
 
 // Parameters by their file names: image.*, text.*, spaces.NAME.*, objective.NAME.*.
 NamedTensors named_parameters(const Recipe& recipe, const Model& model,

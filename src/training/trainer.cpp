@@ -120,7 +120,13 @@ void Trainer::build() {
   model_ = std::make_shared<Model>(recipe_.model, tokenizer_.vocabulary(), recipe_.seed);
   model_->prepare_for_corpus(statistics_.counts > 0, statistics_.idf());
   model_->to(device_);
-  objectives_ = make_objectives(recipe_, *model_, statistics_, steps_);
+  teachers_.emplace(*model_);
+  const Corpus corpus{.texts = [this] { return captions_of(data_.train); },
+                      .tokenizer = &tokenizer_,
+                      .format = recipe_.model.text.format};
+  objectives_ = make_objectives(recipe_, *model_, *teachers_,
+                                {{"pairs", {.statistics = statistics_, .corpus = corpus}}}, steps_);
+  teachers_->to(device_);
   keep_tokens_ = false;
   for (const auto& objective : objectives_) {
     objective->to(device_);
@@ -204,6 +210,7 @@ void Trainer::train_step() {
   optimizer_->step(lr_share(recipe_.train.optimizer.schedule, step_, steps_));
   model_->clamp_logit_scales();
   if (ema_) ema_->update(step_);
+  teachers_->update(info.progress());
   for (const auto& objective : objectives_) objective->after_step(info);
 }
 

@@ -92,6 +92,7 @@ class Trainer {
   std::string data_fingerprint_;  // of all rows, so that a resumed run notices other data
 
   std::shared_ptr<Model> model_;
+  std::optional<Teachers> teachers_;
   std::vector<std::shared_ptr<Objective>> objectives_;
   std::optional<AdamW> optimizer_;
   std::optional<Ema> ema_;

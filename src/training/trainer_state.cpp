@@ -29,6 +29,8 @@ CheckpointContent Trainer::checkpoint_content() const {
   content.tensors["optimizer"] = optimizer_->state();
   content.tensors["objectives"] = objective_tensors();
   if (ema_) content.tensors["ema"] = ema_->state();
+  if (const TensorMap teachers = teachers_->tensors(); !teachers.empty())
+    content.tensors["teachers"] = teachers;
   content.facts = {
       {"step", step_},
       {"steps", steps_},
@@ -80,6 +82,8 @@ void Trainer::load(const Sealed& checkpoint) {
   copy_into(tensors_of(*model_), load_tensors(folder / "model.safetensors"), what);
   optimizer_->load_state(load_tensors(folder / "optimizer.safetensors"));
   if (ema_) ema_->load_state(load_tensors(folder / "ema.safetensors"));
+  if (const TensorMap teachers = teachers_->tensors(); !teachers.empty())
+    copy_into(teachers, load_tensors(folder / "teachers.safetensors"), what);
   copy_into(objective_tensors(), load_tensors(folder / "objectives.safetensors"), what);
   model_->set_weights(facts.at("weights").get<std::vector<double>>());
   if (!facts.at("best").is_null())

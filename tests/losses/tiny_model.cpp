@@ -125,8 +125,11 @@ std::shared_ptr<Objective> make_objective(const std::string& table, Model& model
   const auto specs = read_objectives(recipe);
   recipe.finish();
   const auto statistics = tiny_statistics();
-  return specs.front().make(
-      {.model = &model, .statistics = &statistics, .init = Init(1) / "objective" / specs.front().name});
+  Setting setting;
+  setting.model = &model;
+  setting.statistics = &statistics;
+  setting.init = Init(1) / "objective" / specs.front().name;
+  return specs.front().make(setting);
 }
 
 double relative_distance(const torch::Tensor& a, const torch::Tensor& b) {

@@ -3,19 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "golden_values.h"
 #include "losses/objective.h"
-#include "tensors/tensor_file.h"
 #include "tiny_model.h"
 
 namespace duet {
 namespace {
 
+using testing::GoldenValues;
 using testing::tiny_model;
 
 constexpr std::uint64_t kSeed = 11;
 
-const TensorMap& golden() {
-  static const TensorMap values = load_tensors(std::string(DUET_GOLDEN) + "/objectives.safetensors");
+const GoldenValues& golden() {
+  static const GoldenValues values("objectives.safetensors");
   return values;
 }
 
@@ -38,29 +39,6 @@ Batch batch(const std::string& pictures) {
   return made;
 }
 
-// Values by the names that the golden file has.
-void set_values(const torch::nn::Module& module, const std::string& from, const std::string& name) {
-  const torch::NoGradGuard no_grad;
-  for (const auto& item : module.named_parameters()) {
-    const auto found = golden().find(from + name + item.key());
-    if (found != golden().end()) item.value().copy_(found->second);
-  }
-}
-
-// The number of gradients that were compared.
-int expect_gradients(const torch::nn::Module& module, const std::string& kind, const std::string& name) {
-  int compared = 0;
-  for (const auto& item : module.named_parameters()) {
-    const auto expected = golden().find(kind + "/gradient/" + name + item.key());
-    const bool has = item.value().grad().defined() && item.value().grad().abs().max().item<double>() > 0;
-    EXPECT_EQ(has, expected != golden().end()) << name << item.key();
-    if (!has || expected == golden().end()) continue;
-    EXPECT_TRUE(torch::allclose(item.value().grad(), expected->second, 1e-5, 1e-5)) << name << item.key();
-    ++compared;
-  }
-  return compared;
-}
-
 struct Case {
   std::string kind, keys, pictures;
   int gradients;
@@ -74,24 +52,25 @@ TEST_P(WholeObjective, EqualsPlainPyTorch) {
   const Case& one = GetParam();
   const std::string& name = one.name();
   const auto model = tiny_model();
-  set_values(*model, "tower/", "");
+  golden().set(*model, "tower/", "");
   Config recipe = Config::parse("[[objective]]\nkind = \"" + one.kind + "\"\n" + one.keys, "r.toml");
   const auto specs = read_objectives(recipe);
   recipe.finish();
   const CorpusStatistics counted = statistics();
   const auto objective = specs.front().make({.model = model.get(), .statistics = &counted, .init = Init(1)});
-  set_values(*objective, name + "/head/", "objective.");
+  golden().set(*objective, name + "/head/", "objective.");
   for (const auto& item : objective->named_buffers()) {
-    const auto found = golden().find("batch/" + item.key());
-    if (found != golden().end()) item.value().copy_(found->second);
+    const std::string of_batch = "batch/" + item.key();
+    if (golden().contains(of_batch)) item.value().copy_(golden().at(of_batch));
   }
   EncodedBatch encoded(*model, batch(one.pictures), {});
   torch::manual_seed(kSeed);
   const LossTerms terms = objective->compute(encoded, {});
   EXPECT_NEAR(terms.loss.item<double>(), golden().at(name + "/loss").item<double>(), 1e-5);
   terms.loss.backward();
-  EXPECT_EQ(expect_gradients(*model, name, "") + expect_gradients(*objective, name, "objective."),
-            one.gradients);
+  EXPECT_EQ(
+      golden().expect_gradients(*model, name, "") + golden().expect_gradients(*objective, name, "objective."),
+      one.gradients);
 }
 
 INSTANTIATE_TEST_SUITE_P(

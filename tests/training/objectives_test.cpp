@@ -22,11 +22,8 @@ Failure refusal(const std::string& tables) {
     const Recipe recipe =
         read_recipe(Config::parse("[data]\ntrain = \"shapes\"\n[train]\nsteps = 1\n" + tables, "r.toml"));
     Model model(recipe.model, 300, 1);
-    const CorpusStatistics statistics{.captions = 1,
-                                      .counts = torch::ones(300, torch::kInt64),
-                                      .document_frequency = torch::ones(300, torch::kInt64),
-                                      .word_start = torch::ones(300, torch::kBool)};
-    make_objectives(recipe, model, statistics, 1);
+    Teachers teachers(model);
+    make_objectives(recipe, model, teachers, {{"pairs", {.statistics = even_statistics(300)}}}, 1);
   });
 }
 

@@ -60,12 +60,10 @@ int run_check(const CheckOptions& options) {
                    space.auto_weight ? std::string("auto") : cat(space.weight)));
   }
   // Objectives and parameter groups as training would make them: their mistakes show here, too.
-  CorpusStatistics statistics{.captions = 1,
-                              .counts = torch::ones(vocabulary, torch::kInt64),
-                              .document_frequency = torch::ones(vocabulary, torch::kInt64),
-                              .word_start = torch::ones(vocabulary, torch::kBool)};
+  const CorpusStatistics statistics = even_statistics(vocabulary);
   model.prepare_for_corpus(statistics.counts > 0, statistics.idf());
-  const auto objectives = make_objectives(recipe, model, statistics, 1);
+  Teachers teachers(model);
+  const auto objectives = make_objectives(recipe, model, teachers, {{"pairs", {.statistics = statistics}}}, 1);
   const OptimizerOptions& optimizer = recipe.train.optimizer;
   plan_parameters(named_parameters(recipe, model, objectives), optimizer.groups, optimizer.adamw.weight_decay);
   for (const ObjectiveSpec& objective : recipe.objectives) {
