@@ -49,10 +49,13 @@ CaptionOptions read_caption_options(Config& config) {
   return options;
 }
 
+std::string draw_tags(const std::string& caption, const CaptionOptions& options, Random& random) {
+  return random.chance(options.tag_subset) ? with_some_tags(caption, options.separator, random) : caption;
+}
+
 std::string draw_caption(const std::vector<std::string>& captions, const CaptionOptions& options,
                          Random& random) {
-  const std::string& caption = captions.at(random.below(captions.size()));
-  return random.chance(options.tag_subset) ? with_some_tags(caption, options.separator, random) : caption;
+  return draw_tags(captions.at(random.below(captions.size())), options, random);
 }
 
 std::pair<torch::Tensor, torch::Tensor> padded(const std::vector<std::vector<std::int64_t>>& ids,

@@ -22,8 +22,11 @@ struct CaptionOptions {
 // Keys of [data]: tag_subset, tag_separator.
 CaptionOptions read_caption_options(Config& config);
 
-// One of `captions` (at least one), each as likely. Of "label: a, b, c" a subset keeps the label and at least
-// one tag; of "a, b, c" at least one tag. A caption without a list of tags stays as it is.
+// Of "label: a, b, c" a subset keeps the label and at least one tag; of "a, b, c" at least one tag. A caption
+// without a list of tags stays as it is.
+std::string draw_tags(const std::string& caption, const CaptionOptions& options, Random& random);
+
+// One of `captions` (at least one), each as likely, with draw_tags.
 std::string draw_caption(const std::vector<std::string>& captions, const CaptionOptions& options,
                          Random& random);
 

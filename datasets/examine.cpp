@@ -16,8 +16,9 @@ namespace {
 
 void count_captions(const Source& source, std::int64_t long_caption_bytes, SourceReport& report) {
   std::unordered_set<std::string_view> seen;
+  const bool has_texts = source.has_texts();
   for (const Pair& pair : source.pairs) {
-    report.empty_captions += pair.captions.empty();
+    report.empty_captions += pair.captions.empty() && has_texts;
     for (const std::string& caption : pair.captions) {
       ++report.captions;
       if (caption.empty()) {
@@ -62,18 +63,8 @@ Finding look_at(const Source& source, std::int64_t row) {
   return found;
 }
 
-}  // namespace
-
-SourceReport examine(const Source& source, std::int64_t long_caption_bytes, int threads) {
-  SourceReport report;
-  report.rows = source.rows;
+void examine_pictures(const Source& source, int threads, SourceReport& report) {
   report.pictures = static_cast<std::int64_t>(source.pairs.size());
-  count_captions(source, long_caption_bytes, report);
-  std::set<std::string_view> concepts;
-  for (const Pair& pair : source.pairs)
-    if (!pair.concept_key.empty()) concepts.insert(pair.concept_key);
-  report.concepts = static_cast<std::int64_t>(concepts.size());
-
   std::vector<Finding> findings(source.pairs.size());
   Progress progress("checking", report.pictures, "pictures");
   std::mutex mutex;
@@ -106,6 +97,19 @@ SourceReport examine(const Source& source, std::int64_t long_caption_bytes, int 
     for (const std::size_t row : rows) paths.push_back(source.pairs[row].image);
     report.duplicate_pictures.push_back(joined(paths, " = "));
   }
+}
+
+}  // namespace
+
+SourceReport examine(const Source& source, std::int64_t long_caption_bytes, int threads) {
+  SourceReport report;
+  report.rows = source.rows;
+  count_captions(source, long_caption_bytes, report);
+  std::set<std::string_view> concepts;
+  for (const Pair& pair : source.pairs)
+    if (!pair.concept_key.empty()) concepts.insert(pair.concept_key);
+  report.concepts = static_cast<std::int64_t>(concepts.size());
+  if (source.has_pictures()) examine_pictures(source, threads, report);
   return report;
 }
 

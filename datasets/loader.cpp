@@ -87,6 +87,8 @@ class BatchMaker {
         max_bad_fraction_(options.max_bad_fraction),
         rows_(std::move(rows)),
         decode_{.enough = 0, .max_pixels = options.max_pixels} {
+    if (!source().has_pictures()) setting_.views.clear();
+    if (!source().has_texts()) setting_.tokenizer = nullptr;
     for (ViewSpec& view : setting_.views) {
       if (view.size == 0) view.size = setting_.preprocessing.size;
       decode_.enough = std::max(decode_.enough, 2 * view.size);
@@ -151,19 +153,38 @@ class BatchMaker {
   }
 
   void add_captions(std::int64_t step, Batch& batch) const {
-    std::vector<std::vector<std::int64_t>> ids;
+    std::vector<std::vector<std::int64_t>> ids, follows;
     auto* caption_id = batch.caption_id.mutable_data_ptr<std::int64_t>();
     for (std::size_t i = 0; i < batch.rows.size(); ++i) {
       const Pair& pair = source().pairs.at(static_cast<std::size_t>(batch.rows[i]));
       if (pair.captions.empty())
         fail(Exit::data, source().place_of(pair), cat("'", pair.image, "' has no caption"));
       Random random(seed_of(seed_, "caption", step, i));
-      ids.push_back(encode_caption(*setting_.tokenizer, draw_caption(pair.captions, setting_.captions, random),
-                                   setting_.text_format));
+      const std::size_t drawn = random.below(pair.captions.size());
+      ids.push_back(encoded(draw_tags(pair.captions[drawn], setting_.captions, random)));
       caption_id[i] = hash_of(ids.back());
+      if (setting_.follows) follows.push_back(follow_of(step, i, batch.rows[i], drawn));
     }
-    std::tie(batch.tokens, batch.valid) =
-        padded(ids, setting_.tokenizer->id(kPad), setting_.text_format.context, pad_to_context_);
+    std::tie(batch.tokens, batch.valid) = padded_captions(ids);
+    if (setting_.follows) std::tie(batch.follows, batch.follows_valid) = padded_captions(follows);
+  }
+
+  // What stands beside the caption that row `i` of the batch shows; empty where nothing does.
+  std::vector<std::int64_t> follow_of(std::int64_t step, std::size_t i, std::int64_t row,
+                                      std::size_t caption) const {
+    const std::vector<std::string> beside = source().follows(row, caption);
+    if (beside.empty()) return {};
+    Random random(seed_of(seed_, "follows", step, i));
+    return encoded(draw_caption(beside, setting_.captions, random));
+  }
+
+  std::vector<std::int64_t> encoded(const std::string& caption) const {
+    return encode_caption(*setting_.tokenizer, caption, setting_.text_format);
+  }
+
+  std::pair<torch::Tensor, torch::Tensor> padded_captions(
+      const std::vector<std::vector<std::int64_t>>& ids) const {
+    return padded(ids, setting_.tokenizer->id(kPad), setting_.text_format.context, pad_to_context_);
   }
 
   LoaderSetting setting_;

@@ -49,15 +49,16 @@ class PixelCache;  // decoded training-size pictures, shared by loaders of the s
 
 struct LoaderSetting {
   const Source* source = nullptr;        // outlives the loader
-  const Tokenizer* tokenizer = nullptr;  // null: no text
+  const Tokenizer* tokenizer = nullptr;  // null: no text; nor has a source of pictures alone any
   TextFormat text_format;
   CaptionOptions captions;
-  std::vector<ViewSpec> views;  // empty: no pictures
+  std::vector<ViewSpec> views;  // empty: no pictures; nor has a text any
   Preprocessing preprocessing;
   std::shared_ptr<PixelCache> cache;  // make_pixel_cache; null: decode each time
+  bool follows = false;               // Batch::follows is filled too (with a tokenizer)
 };
 
-// Reads no picture yet; pictures enter when a loader first needs them.
+// Reads no picture yet; pictures enter when a loader first needs them. Null for cache = "none", and for a text.
 std::shared_ptr<PixelCache> make_pixel_cache(const Source& source, const Preprocessing& preprocessing,
                                              const LoaderOptions& options);
 

@@ -47,7 +47,7 @@ std::uint64_t half_of_memory() {
 
 std::shared_ptr<PixelCache> make_pixel_cache(const Source& source, const Preprocessing& preprocessing,
                                              const LoaderOptions& options) {
-  if (options.cache == "none") return nullptr;
+  if (options.cache == "none" || !source.has_pictures()) return nullptr;
   const int side = options.cache_size > 0 ? options.cache_size : preprocessing.size;
   const std::uint64_t size = std::uint64_t{3} * static_cast<std::uint64_t>(side) *
                              static_cast<std::uint64_t>(side) * source.pairs.size();

@@ -20,7 +20,11 @@ struct DataFormat {
 
 constexpr std::array kFormats = {DataFormat{"shapes", is_shapes, read_shapes},
                                  DataFormat{"image_folder", is_image_folder, read_image_folder},
+                                 DataFormat{"sentences", is_sentences, read_sentences},
                                  DataFormat{"tsv", is_tsv, read_tsv}};
+
+constexpr std::string_view kRemedy =
+    "give a manifest (.csv, .tsv), a folder of pictures, a text (.txt), or 'shapes'";
 
 std::vector<std::string> format_names() {
   std::vector<std::string> names = {"auto"};
@@ -31,9 +35,7 @@ std::vector<std::string> format_names() {
 const DataFormat& format_of(const SourceOptions& options) {
   for (const DataFormat& format : kFormats)
     if (options.format == "auto" ? format.recognizes(options) : format.name == options.format) return format;
-  if (options.format == "auto")
-    fail(Exit::data, options.data, "no such file or folder",
-         "give a manifest (.csv, .tsv), a folder of pictures, or 'shapes'");
+  if (options.format == "auto") fail(Exit::data, options.data, "no such file or folder", kRemedy);
   const std::vector<std::string> names = format_names();
   fail(Exit::usage, {}, cat("unknown data format '", options.format, "'", did_you_mean(options.format, names)),
        cat("formats: ", joined(names)));
@@ -45,8 +47,44 @@ std::string Source::place_of(const Pair& pair) const {
   return pair.line > 0 ? cat(manifest.string(), ":", pair.line) : path_of(pair).string();
 }
 
+bool Source::has_pictures() const {
+  return draw || std::ranges::any_of(pairs, [](const Pair& pair) { return !pair.image.empty(); });
+}
+
+bool Source::has_texts() const {
+  const auto says_something = [](const std::string& caption) { return !caption.empty(); };
+  return std::ranges::any_of(
+      pairs, [&](const Pair& pair) { return std::ranges::any_of(pair.captions, says_something); });
+}
+
+bool Source::has_follows() const {
+  for (std::size_t row = 0; row < pairs.size(); ++row)
+    if (!follows(static_cast<std::int64_t>(row)).empty()) return true;
+  return false;
+}
+
+std::vector<std::string> Source::follows(std::int64_t row, std::size_t caption) const {
+  const auto at = static_cast<std::size_t>(row);
+  const Pair& pair = pairs.at(at);
+  std::vector<std::string> beside;
+  if (caption >= pair.captions.size()) return beside;
+  if (pair.image.empty()) {
+    // Of a part of a source only sentences that stood one line apart follow each other.
+    const bool goes_on = !pair.concept_key.empty() && at + 1 < pairs.size() &&
+                         pairs[at + 1].concept_key == pair.concept_key && pairs[at + 1].line == pair.line + 1;
+    if (goes_on) beside = pairs[at + 1].captions;
+  } else {
+    const std::string& own = pair.captions[caption];
+    std::ranges::copy_if(pair.captions, std::back_inserter(beside),
+                         [&](const std::string& other) { return !other.empty() && other != own; });
+  }
+  return beside;
+}
+
 std::int64_t Source::image_id(std::int64_t row) const {
-  return std::bit_cast<std::int64_t>(hash64(pairs.at(static_cast<std::size_t>(row)).image));
+  const Pair& pair = pairs.at(static_cast<std::size_t>(row));
+  if (!pair.image.empty()) return std::bit_cast<std::int64_t>(hash64(pair.image));
+  return std::bit_cast<std::int64_t>(hash64(cat("line ", pair.line, "\n", joined(pair.captions, "\n"))));
 }
 
 std::int64_t Source::concept_id(std::int64_t row) const {
@@ -80,8 +118,7 @@ SourceOptions read_source_options(Config& config, std::string_view data_key) {
 }
 
 Source read_source(const SourceOptions& options, bool need_captions) {
-  if (options.data.empty())
-    fail(Exit::usage, {}, "no data given", "give a manifest (.csv, .tsv), a folder of pictures, or 'shapes'");
+  if (options.data.empty()) fail(Exit::usage, {}, "no data given", kRemedy);
   Source source = format_of(options).read(options, need_captions);
   if (!need_captions) return source;
   std::int64_t bare = 0;

@@ -1,4 +1,5 @@
-// A data source: rows of (picture, captions, concept) without pixels, read from a manifest, a folder, or drawn.
+// A data source: rows of (picture, captions, concept) without pixels, read from a manifest, a folder or a text,
+// or drawn. A row may lack its picture (a sentence of a text) or its captions (pictures alone).
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -15,9 +16,10 @@
 namespace duet {
 
 struct Pair {
-  std::string image = {};  // path relative to Source::root (or as the manifest gives it when absolute)
+  // Path relative to Source::root (or as the manifest gives it when absolute); "" for a sentence.
+  std::string image = {};
   std::vector<std::string> captions = {};  // UTF-8; empty for a source of pictures alone
-  std::string concept_key = {};            // "" when the manifest has no concept column
+  std::string concept_key = {};            // "" without a concept column; "document-17" for a sentence
   std::vector<std::string> columns = {};   // every other column, in the order of Source::columns
   std::int64_t line = 0;                   // of the manifest, for messages
 };
@@ -35,16 +37,22 @@ struct Source {
   std::filesystem::path path_of(const Pair& pair) const { return root / pair.image; }
   // "photos.csv:17", or the picture's path where no manifest names it.
   std::string place_of(const Pair& pair) const;
-  // Ids by which rows are each other's positives: hashes of picture path, and of the concept (else the
-  // picture).
+  bool has_pictures() const;  // some row has one, or they are drawn
+  bool has_texts() const;     // some row has a caption
+  bool has_follows() const;   // some caption has another beside it, see follows()
+  // What may stand next to a row's caption number `caption`: the sentence after it in its document, or the
+  // other captions of its picture (no equal ones). Empty where there is none.
+  std::vector<std::string> follows(std::int64_t row, std::size_t caption = 0) const;
+  // Ids by which rows are each other's positives: hashes of picture path (a sentence: of its text and line),
+  // and of the concept (else the image_id).
   std::int64_t image_id(std::int64_t row) const;
   std::int64_t concept_id(std::int64_t row) const;
   Source subset(const std::vector<std::int64_t>& rows, std::string new_name) const;
 };
 
 struct SourceOptions {
-  std::string data = {};                          // manifest file, folder, or "shapes[:COUNT[:SEED]]"
-  std::string format = "auto";                    // auto | tsv | image_folder | shapes
+  std::string data = {};                          // manifest, folder, text, or "shapes[:COUNT[:SEED]]"
+  std::string format = "auto";                    // auto | tsv | image_folder | sentences | shapes
   std::string root = {};                          // "": the manifest's folder
   std::string image_column = {};                  // "": filepath, image, file or path, said aloud
   std::vector<std::string> caption_columns = {};  // empty: caption, title, text or description, said aloud
@@ -65,24 +73,25 @@ SourceOptions read_source_options(Config& config, std::string_view data_key);
 Source read_source(const SourceOptions& options, bool need_captions = true);
 
 // Error(data) when captions would teach nothing: camera names (IMG_1234, DSC0001, 2024-05-01 12.30.11), or over
-// 90 % equal.
+// 90 % equal. Sentences are only held to the latter.
 void check_captions(const Source& source);
 
 // Splits off `fraction` of the pictures, as nearly as whole concepts allow (single pictures when rows carry no
 // concept or fewer than two concepts would go; pictures with equal bytes stay together): {train, validation},
-// neither empty. Concepts go in the order of a hash of what is in them until the share is full, so that the split
-// is a function of the data alone, not of its order, and more data moves few: those near the end of the share.
-// Error(data) when all pictures are equal.
+// neither empty. Concepts go in the order of a hash of what is in them until the share is full, so that the
+// split is a function of the data alone, not of its order, and more data moves few: those near the end of the
+// share. Of a text whole documents are split off, equal ones together. Error(data) when all pictures
+// (sentences) are equal.
 std::pair<Source, Source> split_off(const Source& source, double fraction);
 
-// What `duet data check` prints.
+// What `duet data check` prints. Of a text: no pictures, captions are its sentences, concepts its documents.
 struct SourceReport {
   std::int64_t rows = 0, pictures = 0, captions = 0, concepts = 0;
-  std::vector<std::string> unreadable, missing;  // "photos.csv:17: cat.jpg: why"
-  std::vector<std::string> duplicate_pictures;   // groups of paths with equal content, joined by " = "
-  std::int64_t empty_captions = 0, long_captions = 0;
-  std::int64_t duplicate_captions = 0;        // beyond the first of each
-  std::map<std::string, std::int64_t> sizes;  // "64x64" -> pictures
+  std::vector<std::string> unreadable, missing;        // "photos.csv:17: cat.jpg: why"
+  std::vector<std::string> duplicate_pictures;         // groups of paths with equal content, joined by " = "
+  std::int64_t empty_captions = 0, long_captions = 0;  // pictures alone have no empty ones
+  std::int64_t duplicate_captions = 0;                 // beyond the first of each
+  std::map<std::string, std::int64_t> sizes;           // "64x64" -> pictures
 };
 // Every picture is decoded in full by `threads` threads.
 SourceReport examine(const Source& source, std::int64_t long_caption_bytes, int threads);

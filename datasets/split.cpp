@@ -19,6 +19,19 @@
 namespace duet {
 namespace {
 
+// Of all that a sentence's document says, whatever its number and the order of the rows.
+std::vector<std::uint64_t> document_hashes(const Source& source) {
+  std::unordered_map<std::string_view, std::uint64_t> documents;
+  std::vector<std::uint64_t> hashes(source.pairs.size());
+  for (std::size_t row = 0; row < hashes.size(); ++row) {
+    for (const std::string& sentence : source.pairs[row].captions) hashes[row] += mix(hash64(sentence), "said");
+    documents[source.pairs[row].concept_key] += hashes[row];
+  }
+  for (std::size_t row = 0; row < hashes.size(); ++row)
+    if (const std::string& key = source.pairs[row].concept_key; !key.empty()) hashes[row] = documents.at(key);
+  return hashes;
+}
+
 // Of the picture's bytes; of its path where there are none to read (drawn pictures, missing files).
 std::vector<std::uint64_t> content_hashes(const Source& source) {
   std::vector<std::uint64_t> hashes(source.pairs.size());
@@ -92,8 +105,9 @@ void choose(std::vector<Group*> groups, std::int64_t wanted) {
 }  // namespace
 
 std::pair<Source, Source> split_off(const Source& source, double fraction) {
-  const std::vector<std::uint64_t> contents = content_hashes(source);
-  std::vector<std::uint64_t> keys = concept_hashes(source, contents);
+  const bool is_text = !source.has_pictures();
+  const std::vector<std::uint64_t> contents = is_text ? document_hashes(source) : content_hashes(source);
+  std::vector<std::uint64_t> keys = is_text ? contents : concept_hashes(source, contents);
   // With two or ten classes, leaving whole ones out would test something else than what is trained.
   if (static_cast<double>(count_distinct(keys)) * fraction < 2) keys = contents;
   Groups groups(keys.size());
@@ -106,10 +120,11 @@ std::pair<Source, Source> split_off(const Source& source, double fraction) {
     group.place = std::min(group.place, mix(keys[row], "validation"));
     ++group.rows;
   }
+  const std::string_view things = is_text ? "documents or sentences" : "pictures";
   if (parts.size() < 2)
     fail(Exit::data, source.manifest.string(),
-         "nothing can be split off for validation: all pictures are one and the same",
-         "give more pictures, or a validation set of their own");
+         cat("nothing can be split off for validation: all ", things, " are one and the same"),
+         cat("give more ", things, ", or a validation set of their own"));
   std::vector<Group*> all;
   for (auto& [root, group] : parts) all.push_back(&group);
   const auto rows = static_cast<std::int64_t>(keys.size());
@@ -124,12 +139,13 @@ std::pair<Source, Source> split_off(const Source& source, double fraction) {
 void check_captions(const Source& source) {
   std::unordered_map<std::string_view, std::int64_t> counts;
   std::int64_t captions = 0, camera = 0;
+  const bool has_pictures = source.has_pictures();
   const Pair* named_by_camera = nullptr;
   for (const Pair& pair : source.pairs)
     for (const std::string& caption : pair.captions) {
       ++captions;
       ++counts[caption];
-      if (!is_camera_name(caption)) continue;
+      if (!has_pictures || !is_camera_name(caption)) continue;
       ++camera;
       if (named_by_camera == nullptr) named_by_camera = &pair;
     }
@@ -150,8 +166,10 @@ void check_captions(const Source& source) {
   const auto most = std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; });
   if (captions >= 2 && 10 * most->second > 9 * captions)
     fail(Exit::data, source.manifest.string(),
-         cat(percent(most->second), " of the captions are equal: '", most->first, "'"),
-         "captions must tell the pictures apart; is it the right column? (caption_columns)");
+         cat(percent(most->second), " of the ", has_pictures ? "captions" : "sentences", " are equal: '",
+             most->first, "'"),
+         has_pictures ? "captions must tell the pictures apart; is it the right column? (caption_columns)"
+                      : "a text teaches by sentences that differ");
 }
 
 }  // namespace duet

@@ -8,12 +8,17 @@ namespace duet {
 // Each fills everything but Source::name. Errors as read_source says.
 Source read_tsv(const SourceOptions& options, bool need_captions);
 Source read_image_folder(const SourceOptions& options, bool need_captions);
+Source read_sentences(const SourceOptions& options, bool need_captions);
 Source read_shapes(const SourceOptions& options, bool need_captions);
 
 // Whether options.data looks like a source of this kind: what format = "auto" asks, in the order of the table.
 bool is_tsv(const SourceOptions& options);
 bool is_image_folder(const SourceOptions& options);
+bool is_sentences(const SourceOptions& options);
 bool is_shapes(const SourceOptions& options);
+
+// Whether a file's first line can be the header of a table of pictures: it has a column for them, and another.
+bool heads_table(std::string_view line, const SourceOptions& options);
 
 // The bytes of a manifest, caption file or list of texts. Error(data) when they cannot be read.
 std::string read_bytes(const std::filesystem::path& path);

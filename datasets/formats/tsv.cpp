@@ -351,6 +351,20 @@ void check_is_table(std::string_view bytes, const std::string& name) {
 
 }  // namespace
 
+bool heads_table(std::string_view line, const SourceOptions& options) try {
+  for (const char separator : {'\t', ',', ';'}) {
+    std::vector<std::string_view> fields;
+    if (!Records(line, {}, separator).next(fields) || fields.size() < 2) continue;
+    for (const std::string_view field : fields)
+      if (trimmed(field) == options.image_column ||
+          std::ranges::find(kImageColumns, lowered(trimmed(field))) != kImageColumns.end())
+        return true;
+  }
+  return false;
+} catch (const Error&) {
+  return false;  // quotes that make no sense in a table
+}
+
 bool is_tsv(const SourceOptions& options) {
   std::error_code none;
   return fs::exists(options.data, none);

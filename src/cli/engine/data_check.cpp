@@ -33,6 +33,24 @@ void print_list(std::string_view title, const std::vector<std::string>& lines) {
   if (lines.size() > 20) std::cout << "  ... (--json lists all)\n";
 }
 
+void print_pictures(const SourceReport& report) {
+  std::cout << "rows: " << grouped(report.rows) << "\npictures: " << grouped(report.pictures)
+            << "\ncaptions: " << grouped(report.captions) << "\nconcepts: " << grouped(report.concepts) << "\n";
+  print_list("missing pictures", report.missing);
+  print_list("unreadable pictures", report.unreadable);
+  print_list("groups of equal pictures", report.duplicate_pictures);
+  std::cout << "empty captions: " << report.empty_captions
+            << "\ncaptions used more than once: " << report.duplicate_captions << "\ncaptions over "
+            << kLongCaption << " bytes: " << report.long_captions << "\n";
+  std::cout << "picture sizes: " << report.sizes.size() << " different\n";
+}
+
+void print_text(const SourceReport& report) {
+  std::cout << "sentences: " << grouped(report.captions) << "\ndocuments: " << grouped(report.concepts)
+            << "\nsentences used more than once: " << report.duplicate_captions << "\nsentences over "
+            << kLongCaption << " bytes: " << report.long_captions << "\n";
+}
+
 }  // namespace
 
 int run_data_check(const DataCheckOptions& options) {
@@ -44,17 +62,10 @@ int run_data_check(const DataCheckOptions& options) {
   const SourceReport report = examine(source, kLongCaption, threads);
   if (options.json) {
     std::cout << to_json(report).dump(2) << "\n";
+  } else if (source.has_pictures()) {
+    print_pictures(report);
   } else {
-    std::cout << "rows: " << grouped(report.rows) << "\npictures: " << grouped(report.pictures)
-              << "\ncaptions: " << grouped(report.captions) << "\nconcepts: " << grouped(report.concepts)
-              << "\n";
-    print_list("missing pictures", report.missing);
-    print_list("unreadable pictures", report.unreadable);
-    print_list("groups of equal pictures", report.duplicate_pictures);
-    std::cout << "empty captions: " << report.empty_captions
-              << "\ncaptions used more than once: " << report.duplicate_captions << "\ncaptions over "
-              << kLongCaption << " bytes: " << report.long_captions << "\n";
-    std::cout << "picture sizes: " << report.sizes.size() << " different\n";
+    print_text(report);
   }
   const bool usable = report.missing.empty() && report.unreadable.empty() && report.empty_captions == 0;
   return static_cast<int>(usable ? Exit::ok : Exit::data);
