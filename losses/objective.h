@@ -92,11 +92,16 @@ struct ObjectiveSpec {
   std::string source = "pairs";  // the data it sees: the pairs, or a [[data.source]]
   double weight_start = 1, weight_end = 1;
   double from = 0, until = 1;
+  std::vector<std::pair<double, double>> stages;  // shares of the run, of the stages that name it; empty: all
   ObjectiveMaker make;
-  double weight(const StepInfo& info) const;  // 0 outside from..until
+  double weight(const StepInfo& info) const;  // 0 outside from..until, and outside its stages
 };
 // Error(usage) with the key's place: no objective at all, unknown kind, a name used twice, a key out of range,
 // a part of the run in which no objective has a weight.
 std::vector<ObjectiveSpec> read_objectives(Config& recipe);
+// Shares of the run at which an objective begins or ends, ascending; 0 is the first.
+std::vector<double> moments_of(const std::vector<ObjectiveSpec>& objectives);
+// Error(usage) when no objective has a weight in some part of the run: a step without any loss has no gradient.
+void check_always_active(const Config& recipe, const std::vector<ObjectiveSpec>& objectives);
 
 }  // namespace duet

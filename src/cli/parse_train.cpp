@@ -42,6 +42,10 @@ void add_train(Grammar& grammar) {
                 "continue this run from its last checkpoint, to the same bytes as if it had never stopped");
   CLI::Option* out = add_value(app, "--out", options->out, "DIR",
                                "the run's folder (default: runs/ and the name of the recipe or data)");
+  add_value(app, "--init-image", options->init_image, "RUN",
+            "start with the picture tower of this run, pretrained on pictures alone, say");
+  add_value(app, "--init-text", options->init_text, "RUN",
+            "start with the caption tower and the tokenizer of this run");
   add_sets(app, options->sets);
   add_root(app, options->root);
   add_device(app, options->device);

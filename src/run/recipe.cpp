@@ -1,6 +1,7 @@
 #include "run/recipe.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -28,6 +29,29 @@ NamedSource named_source(const std::string& entry, const SourceOptions& like,
 
 namespace {
 
+// [[data.source]]: what the pairs leave of the steps.
+void read_sources(Config& data, DataSpec& spec, std::vector<std::string> names) {
+  names.emplace_back("pairs");
+  double shares = 0;
+  for (Config& config : data.tables("source")) {
+    SideSource source{.name = config.required_text("name"),
+                      .options = read_source_options(config, "data"),
+                      .validation = config.text("validation", ""),
+                      .share = config.number("share", 0.5, {0, 1})};
+    if (std::find(names.begin(), names.end(), source.name) != names.end())
+      config.fail("name", cat("two sources or splits are called '", source.name, "'"),
+                  "give each a name of its own");
+    if (source.options.data.empty())
+      config.fail("", "a [[data.source]] needs 'data'", "name a text file, a manifest or a folder of pictures");
+    shares += source.share;
+    if (source.share <= 0 || shares >= 1)
+      config.fail("share", cat("the sources' shares come to ", shares, " of the steps"),
+                  "each is above 0, and together they leave something to the pairs");
+    names.push_back(source.name);
+    spec.beside.push_back(std::move(source));
+  }
+}
+
 DataSpec read_data(Config data) {
   DataSpec spec;
   spec.train = read_source_options(data, "train");
@@ -38,6 +62,7 @@ DataSpec read_data(Config data) {
     spec.validation.push_back(named_source(entry, spec.train, names));
     names.push_back(spec.validation.back().name);
   }
+  read_sources(data, spec, names);
   spec.split = data.number("split", spec.split, {0, 0.5});
   if (spec.split > 0 && !spec.validation.empty()) {
     data.fail("split", "splits validation data off, but validation is given", "keep one of the two");
@@ -67,7 +92,7 @@ void check_budget(const Config& train, const TrainSpec& spec) {
              kRemedy);
 }
 
-TrainSpec read_train(Config train) {
+TrainSpec read_train(Config train, const ModelSpec& model) {
   TrainSpec spec;
   constexpr std::int64_t kMany = 1'000'000'000;
   spec.batch = train.integer("batch", spec.batch, 2, 1'000'000);
@@ -82,7 +107,17 @@ TrainSpec read_train(Config train) {
   spec.evaluations = train.integer("evaluations", spec.evaluations, 1, 10'000);
   spec.checkpoint_minutes = train.number("checkpoint_minutes", spec.checkpoint_minutes, {0.01, 1e6});
   spec.keep = train.integer("keep", spec.keep, 1, 1000);
-  spec.metric = train.choice("metric", spec.metric, {"recall_at_1", "recall_at_5", "recall_at_10"});
+  const bool has_pairs = model.image && model.text.make;
+  spec.metric = train.choice("metric", has_pairs ? spec.metric : "loss",
+                             {"recall_at_1", "recall_at_5", "recall_at_10", "loss"});
+  if (!has_pairs && spec.metric != "loss")
+    train.fail("metric", cat("'", spec.metric, "' needs pictures and captions"), "use metric = \"loss\"");
+  spec.init_image = train.text("init_image", "");
+  spec.init_text = train.text("init_text", "");
+  if (!spec.init_image.empty() && !model.image)
+    train.fail("init_image", "there is no picture tower", "add an [image] table");
+  if (!spec.init_text.empty() && !model.text.make)
+    train.fail("init_text", "there is no caption tower", "add a [text] table");
   spec.optimizer = read_optimizer(train);
   return spec;
 }
@@ -108,13 +143,93 @@ std::vector<ViewSpec> read_views(Config views, const ModelSpec& model) {
   return specs;
 }
 
+// Each stage names its objectives; the others rest. Shares are scaled to sum to 1.
+std::vector<StageSpec> read_stages(Config& recipe, std::vector<ObjectiveSpec>& objectives) {
+  std::vector<StageSpec> stages;
+  std::vector<std::string> names;
+  for (const ObjectiveSpec& objective : objectives) names.push_back(objective.name);
+  std::vector<Config> tables = recipe.tables("stage");
+  if (tables.empty()) return {StageSpec{}};
+  double sum = 0;
+  for (Config& table : tables) {
+    StageSpec stage;
+    stage.name = table.text("name", cat("stage ", stages.size() + 1));
+    const double share = table.number("share", 1, {1e-6, 1e6});
+    stage.begin = sum;
+    stage.end = sum += share;
+    stage.lr_scale = table.number("lr_scale", 1, {0, 1e4});
+    stages.push_back(std::move(stage));
+  }
+  std::vector<bool> is_named(objectives.size());
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    stages[i].begin /= sum;
+    stages[i].end = i + 1 == stages.size() ? 1 : stages[i].end / sum;
+    const std::vector<std::string> active = tables[i].texts("objectives", {});
+    if (active.empty())
+      tables[i].fail("", "a [[stage]] needs 'objectives'", cat("name some of ", joined(names)));
+    for (const std::string& name : active) {
+      const auto found = std::find(names.begin(), names.end(), name);
+      if (found == names.end())
+        tables[i].fail("objectives", cat("there is no objective '", name, "'", did_you_mean(name, names)),
+                       cat("there are ", joined(names)));
+      const auto at = static_cast<std::size_t>(found - names.begin());
+      objectives[at].stages.emplace_back(stages[i].begin, stages[i].end);
+      is_named[at] = true;
+    }
+  }
+  for (std::size_t i = 0; i < objectives.size(); ++i) {
+    if (!is_named[i])
+      fail(Exit::usage, objectives[i].where, cat("no [[stage]] names the objective '", names[i], "'"),
+           "add it to the 'objectives' of one");
+  }
+  return stages;
+}
+
+void check_sources(const DataSpec& data, const std::vector<ObjectiveSpec>& objectives) {
+  std::vector<std::string> names = {"pairs"}, seen;
+  for (const SideSource& source : data.beside) names.push_back(source.name);
+  for (const ObjectiveSpec& objective : objectives) {
+    seen.push_back(objective.source);
+    if (std::find(names.begin(), names.end(), objective.source) != names.end()) continue;
+    fail(Exit::usage, objective.where,
+         cat("there is no source '", objective.source, "'", did_you_mean(objective.source, names)),
+         cat("there are ", joined(names), "; add a [[data.source]]"));
+  }
+  for (const std::string& name : names) {
+    if (std::find(seen.begin(), seen.end(), name) == seen.end())
+      fail(Exit::usage, cat("source '", name, "'"), "no objective sees it",
+           name == "pairs" ? "leave one objective its source \"pairs\""
+                           : cat("give an objective source = \"", name, "\""));
+  }
+}
+
 }  // namespace
 
-Source read_recipe_source(const SourceOptions& options) {
+namespace {
+
+std::int64_t first_step(double share, std::int64_t steps) {
+  return std::min(steps, static_cast<std::int64_t>(std::ceil(share * static_cast<double>(steps))));
+}
+
+}  // namespace
+
+const StageSpec& stage_at(const Recipe& recipe, std::int64_t step, std::int64_t steps) {
+  auto stage = recipe.stages.begin();
+  while (stage + 1 != recipe.stages.end() && step >= first_step(stage->end, steps)) ++stage;
+  return *stage;
+}
+
+double lr_share_of(const Recipe& recipe, std::int64_t step, std::int64_t steps) {
+  const StageSpec& stage = stage_at(recipe, step, steps);
+  const std::int64_t begin = first_step(stage.begin, steps), end = first_step(stage.end, steps);
+  return stage.lr_scale * lr_share(recipe.train.optimizer.schedule, step - begin, end - begin);
+}
+
+Source read_recipe_source(const SourceOptions& options, bool need_captions) {
   std::error_code none;
   const bool is_lost = fs::path(options.data).is_relative() && !fs::exists(options.data, none);
   try {
-    return read_source(options);
+    return read_source(options, need_captions);
   } catch (const Error& error) {
     if (!is_lost || error.exit() != Exit::data) throw;
     throw Error(Exit::data,
@@ -138,7 +253,10 @@ Recipe read_recipe(Config config) {
                           .std = recipe.model.std};
   recipe.views = read_views(config.table("views"), recipe.model);
   recipe.objectives = read_objectives(config);
-  recipe.train = read_train(config.table("train"));
+  check_sources(recipe.data, recipe.objectives);
+  recipe.stages = read_stages(config, recipe.objectives);
+  check_always_active(config, recipe.objectives);
+  recipe.train = read_train(config.table("train"), recipe.model);
   recipe.data.loader.seed = recipe.seed;
   recipe.data.loader.pad_to_context = recipe.model.text.pad_to_context;
   config.finish();

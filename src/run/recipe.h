@@ -20,13 +20,30 @@ struct NamedSource {
   SourceOptions options;
 };
 
+// Data beside the pairs, seen by objectives that name it: [[data.source]].
+struct SideSource {
+  std::string name;
+  SourceOptions options;
+  std::string validation;  // what is held out of it for metrics; "": nothing
+  double share = 0;        // of the steps, while all sources are wanted
+};
+
 struct DataSpec {
-  SourceOptions train;                     // [data] train, root, format, captions, ...
+  SourceOptions train;  // [data] train, root, format, captions, ...
+  std::vector<SideSource> beside;
   std::vector<NamedSource> validation;     // [data] validation = ["val.tsv", "novel=val_novel.tsv"]
   double split = 0;                        // without validation: this share of the concepts is split off
   std::vector<std::string> query_columns;  // caption columns that are queries in evaluation; empty: all
   LoaderOptions loader;
   CaptionOptions captions;
+};
+
+// One part of the run, with objectives and a learning rate of its own: [[stage]]. Warm-up and decay are the
+// stage's.
+struct StageSpec {
+  std::string name;
+  double begin = 0, end = 1;  // shares of the run
+  double lr_scale = 1;        // of train.lr
 };
 
 struct TrainSpec {
@@ -42,8 +59,10 @@ struct TrainSpec {
   std::int64_t evaluations = 8;    // over the run, evenly, the end included; each saves a checkpoint
   double checkpoint_minutes = 5;   // and one at least this often
   std::int64_t keep = 2;           // newest checkpoints kept, beside the best
-  std::string metric =
-      "recall_at_1";  // recall_at_1 | recall_at_5 | recall_at_10, text to image, mean over the validation sets
+  // Chooses the best checkpoint, mean over the validation sets: recall_at_1 | recall_at_5 | recall_at_10, text
+  // to image; loss, of the objectives: what there is for a tower alone.
+  std::string metric = "recall_at_1";
+  std::string init_image, init_text;  // runs whose tower this one starts with; "": at random
   OptimizerOptions optimizer;
 };
 
@@ -56,7 +75,8 @@ struct Recipe {
   std::vector<ViewSpec> views;  // those that an objective asks for
   std::vector<ObjectiveSpec> objectives;
   TrainSpec train;
-  std::string toml;  // the document, --set applied; of its comments the one that it opens with
+  std::vector<StageSpec> stages;  // in order, from 0 to 1; one where the recipe names none
+  std::string toml;               // the document, --set applied; of its comments the one that it opens with
 };
 
 // "val.tsv" or "NAME=val.tsv", read as `like` is: one name for training, evaluation and results.json.
@@ -64,9 +84,13 @@ struct Recipe {
 NamedSource named_source(const std::string& entry, const SourceOptions& like,
                          const std::vector<std::string>& others);
 
+const StageSpec& stage_at(const Recipe& recipe, std::int64_t step, std::int64_t steps);
+// Share of train.lr at a step: the schedule of the stage that it lies in.
+double lr_share_of(const Recipe& recipe, std::int64_t step, std::int64_t steps);
+
 // Data that a recipe names. Error(data) that says where a recipe's paths start when there is nothing at this
 // one.
-Source read_recipe_source(const SourceOptions& options);
+Source read_recipe_source(const SourceOptions& options, bool need_captions = true);
 
 // Error(usage) with file, line and column. Reads all tables, then refuses keys that nobody read.
 Recipe read_recipe(Config config);

@@ -53,13 +53,6 @@ double mean_reciprocal_rank(const EmbedSetting& setting, const std::vector<Embed
 
 }  // namespace
 
-std::vector<std::string> captions_of(const Source& source) {
-  std::vector<std::string> captions;
-  for (const Pair& pair : source.pairs)
-    captions.insert(captions.end(), pair.captions.begin(), pair.captions.end());
-  return captions;
-}
-
 void fit_ridge_spaces(const EmbedSetting& setting, const Source& train) {
   Model& model = *setting.model;
   std::vector<RidgeSpace*> spaces;

@@ -6,6 +6,7 @@
 #include "evaluation/embed.h"
 #include "optim/ema.h"
 #include "training/objectives.h"
+#include "training/training_data.h"
 
 namespace duet {
 
@@ -24,8 +25,6 @@ class EvaluationScope {
 
 // What fewer validation queries say is chance: neither weights nor checkpoints are chosen by them.
 constexpr std::int64_t kFewQueries = 20;
-
-std::vector<std::string> captions_of(const Source& source);
 
 // Solves every ridge space of the model for the training pictures' features and their captions' pieces.
 void fit_ridge_spaces(const EmbedSetting& setting, const Source& train);

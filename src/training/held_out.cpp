@@ -13,8 +13,7 @@ constexpr std::int64_t kMost = 2048;  // pairs: what an evaluation costs does no
 
 }  // namespace
 
-std::map<std::string, std::map<std::string, double>> held_out_metrics(const HeldOutSetting& setting,
-                                                                      const Source& split) {
+HeldOutMetrics held_out_metrics(const HeldOutSetting& setting, const Source& split) {
   const torch::NoGradGuard no_grad;
   const Recipe& recipe = *setting.recipe;
   const std::int64_t rows = std::min(kMost, static_cast<std::int64_t>(split.pairs.size()));
@@ -25,22 +24,31 @@ std::map<std::string, std::map<std::string, double>> held_out_metrics(const Held
     std::iota(of_step.begin(), of_step.end(), step * size);
     return of_step;
   };
+  std::vector<std::size_t> judged;  // of the objectives
+  bool follows = false;
+  for (std::size_t i = 0; i < recipe.objectives.size(); ++i) {
+    const ObjectiveSpec& spec = recipe.objectives[i];
+    if (spec.source != setting.source || spec.weight(setting.info) == 0) continue;
+    judged.push_back(i);
+    follows |= (*setting.objectives)[i]->needs().follows;
+  }
+  if (judged.empty()) return {};
   Loader loader({.source = &split,
                  .tokenizer = setting.tokenizer,
                  .text_format = recipe.model.text.format,
                  .captions = recipe.data.captions,
                  .views = recipe.views,
                  .preprocessing = recipe.preprocessing,
-                 .cache = nullptr},
+                 .cache = nullptr,
+                 .follows = follows},
                 recipe.data.loader, consecutive, 0, batches);
-  std::map<std::string, std::map<std::string, double>> means;
+  HeldOutMetrics means;
   for (std::int64_t step = 0; step < batches; ++step) {
     Compute compute = setting.compute;
     compute.seed = seed_of(recipe.seed, "held out", step);
     EncodedBatch batch(*setting.model, loader.next(), compute);
-    for (std::size_t i = 0; i < recipe.objectives.size(); ++i) {
+    for (const std::size_t i : judged) {
       const ObjectiveSpec& spec = recipe.objectives[i];
-      if (spec.weight(setting.info) == 0) continue;
       Objective& objective = *(*setting.objectives)[i];
       objective.eval();
       torch::manual_seed(seed_of(recipe.seed, "held out", step, spec.name));
@@ -53,6 +61,15 @@ std::map<std::string, std::map<std::string, double>> held_out_metrics(const Held
     }
   }
   return means;
+}
+
+double total_loss(const HeldOutSetting& setting, const HeldOutMetrics& metrics) {
+  double total = 0;
+  for (const ObjectiveSpec& spec : setting.recipe->objectives) {
+    if (const auto found = metrics.find(spec.name); found != metrics.end())
+      total += spec.weight(setting.info) * found->second.at("loss");
+  }
+  return total;
 }
 
 }  // namespace duet

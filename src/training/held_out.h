@@ -11,18 +11,22 @@
 
 namespace duet {
 
+using HeldOutMetrics = std::map<std::string, std::map<std::string, double>>;  // objective -> metric -> mean
+
 struct HeldOutSetting {
   const Recipe* recipe = nullptr;
   Model* model = nullptr;  // in evaluation mode
   const std::vector<std::shared_ptr<Objective>>* objectives = nullptr;
   const Tokenizer* tokenizer = nullptr;
-  Compute compute;  // its seed is set for each batch
-  StepInfo info;    // objectives without a weight at this step are left out
+  std::string source = "pairs";  // whose objectives
+  Compute compute;               // its seed is set for each batch
+  StepInfo info;                 // objectives without a weight at this step are left out
 };
 
-// Objective -> metric -> mean over batches of the split, in its order, at most 2,048 pairs of it; the same
-// views, captions and masks each time. Empty when the split holds fewer than two pairs.
-std::map<std::string, std::map<std::string, double>> held_out_metrics(const HeldOutSetting& setting,
-                                                                      const Source& split);
+// Means over batches of the split, in its order, at most 2,048 rows of it; the same views, captions and masks
+// each time. Empty when the split holds fewer than two rows.
+HeldOutMetrics held_out_metrics(const HeldOutSetting& setting, const Source& split);
+// The objectives' losses, weighted as in training.
+double total_loss(const HeldOutSetting& setting, const HeldOutMetrics& metrics);
 
 }  // namespace duet

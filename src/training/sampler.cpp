@@ -15,7 +15,7 @@ Sampler::Sampler(std::vector<std::int64_t> groups, std::int64_t batch, std::int6
   const auto rows = static_cast<std::int64_t>(groups.size());
   if (batch > rows) {
     fail(Exit::usage, "train.batch",
-         cat("a batch of ", batch, " is larger than the data, which has ", rows, " pictures"),
+         cat("a batch of ", batch, " is larger than the data, which has ", rows, " rows"),
          cat("set train.batch to at most ", rows));
   }
   steps_per_epoch_ = rows / batch;

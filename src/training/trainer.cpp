@@ -17,21 +17,17 @@
 #include "training/objectives.h"
 #include "training/run_report.h"
 #include "training/signals.h"
+#include "training/take_over.h"
 
 namespace duet {
 namespace {
+
+constexpr std::int64_t kWarmUp = 3, kRehearsed = 15;  // steps of a rehearsal, the first not timed
 
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::vector<std::int64_t> concepts_of(const Source& source) {
-  std::vector<std::int64_t> ids(source.pairs.size());
-  for (std::size_t row = 0; row < ids.size(); ++row)
-    ids[row] = source.concept_id(static_cast<std::int64_t>(row));
-  return ids;
 }
 
 // What was trained on and what chooses the best checkpoint, so that a resumed run notices other data.
@@ -44,6 +40,8 @@ std::string fingerprint(const TrainingData& data) {
   };
   add(data.train);
   for (const Source& split : data.validation) add(split);
+  for (const Source& source : data.beside) add(source);
+  for (const Source& split : data.beside_validation) add(split);
   return checksum(all);
 }
 
@@ -64,6 +62,20 @@ std::string summary(const std::vector<Source>& splits, const std::vector<Retriev
   return joined(said);
 }
 
+// "val masked_lm loss 3.214 accuracy 0.312, ..."
+std::string summary(const std::vector<Source>& splits, const std::vector<HeldOutMetrics>& held_out) {
+  std::vector<std::string> said;
+  for (std::size_t i = 0; i < held_out.size(); ++i) {
+    for (const auto& [objective, metrics] : held_out[i]) {
+      std::string line = cat(splits[i].name, " ", objective, " loss ", fixed(metrics.at("loss"), 3));
+      for (const auto& [name, value] : metrics)
+        if (name != "loss") line += cat(" ", name, " ", fixed(value, 3));
+      said.push_back(std::move(line));
+    }
+  }
+  return joined(said);
+}
+
 NamedTensors named_tensors(const torch::nn::Module& module) {
   NamedTensors named;
   for (const auto& [name, tensor] : tensors_of(module)) named.emplace_back(name, tensor);
@@ -78,21 +90,34 @@ std::uint64_t peak_memory() {
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
-Trainer::Trainer(const Recipe& recipe, TrainingData data, const Tokenizer& tokenizer, fs::path run,
-                 torch::Device device, int threads)
+Trainer::Trainer(const Recipe& recipe, TrainingData data, std::optional<Tokenizer> tokenizer, fs::path run,
+                 torch::Device device, int threads, Start start)
     : recipe_(recipe),
       data_(std::move(data)),
-      tokenizer_(tokenizer),
+      tokenizer_(std::move(tokenizer)),
       run_(std::move(run)),
       device_(device),
       threads_(threads),
       precision_(choose_precision(recipe.train.precision, device)),
-      statistics_(count_pieces(tokenizer_, captions_of(data_.train), recipe.model.text.format)),
-      sampler_(concepts_of(data_.train), recipe.train.batch, recipe.train.per_concept, recipe.seed),
-      cache_(make_pixel_cache(data_.train, recipe.preprocessing, recipe.data.loader)),
+      feed_(recipe_, data_, this->tokenizer()),
       data_fingerprint_(fingerprint(data_)) {
+  sources_.emplace("pairs", facts_of(data_.train));
+  for (const Source& source : data_.beside) sources_.emplace(source.name, facts_of(source));
   set_steps();
-  build();
+  build(start);
+}
+
+SourceFacts Trainer::facts_of(const Source& source) const {
+  SourceFacts facts{.pictures = source.has_pictures(),
+                    .texts = tokenizer_ && source.has_texts(),
+                    .follows = source.has_follows(),
+                    .statistics = even_statistics(tokenizer_ ? tokenizer_->vocabulary() : 1)};
+  if (!facts.texts) return facts;
+  const TextFormat& format = recipe_.model.text.format;
+  facts.statistics = count_pieces(*tokenizer_, captions_of(source), format);
+  facts.corpus = {
+      .texts = [&source] { return captions_of(source); }, .tokenizer = &*tokenizer_, .format = format};
+  return facts;
 }
 
 // A budget in minutes has no steps yet: rehearse() says what they are worth.
@@ -103,7 +128,7 @@ void Trainer::set_steps() {
     steps_ = train.steps;
   } else if (train.epochs > 0) {
     steps_ =
-        std::max<std::int64_t>(1, std::llround(train.epochs * static_cast<double>(sampler_.steps_per_epoch())));
+        std::max<std::int64_t>(1, std::llround(train.epochs * static_cast<double>(feed_.steps_per_epoch())));
   } else {
     steps_ = kProvisional;
   }
@@ -112,26 +137,34 @@ void Trainer::set_steps() {
 void Trainer::set_recipe(const Recipe& recipe) {
   recipe_ = recipe;
   set_steps();
-  build();
+  build(Start::initial);
 }
 
-// Initial state, as a function of the recipe.
-void Trainer::build() {
-  model_ = std::make_shared<Model>(recipe_.model, tokenizer_.vocabulary(), recipe_.seed);
-  model_->prepare_for_corpus(statistics_.counts > 0, statistics_.idf());
+// Initial state, as a function of the recipe; a resumed run's is that of its checkpoint.
+void Trainer::build(Start start) {
+  model_ = std::make_shared<Model>(recipe_.model, tokenizer_ ? tokenizer_->vocabulary() : 0, recipe_.seed);
+  torch::Tensor seen = torch::zeros_like(sources_.at("pairs").statistics.counts, torch::kBool);
+  for (const auto& [name, facts] : sources_) {
+    if (facts.texts) seen = seen.logical_or(facts.statistics.counts > 0);
+  }
+  const torch::Tensor idf = sources_.at("pairs").statistics.idf();
+  if (tokenizer_) model_->prepare_for_corpus(seen, idf);
+  if (start == Start::initial) {
+    take_over_towers(recipe_, *model_);
+    if (tokenizer_) model_->prepare_for_corpus(torch::ones_like(seen), idf);  // of this corpus, not of that one
+  }
   model_->to(device_);
   teachers_.emplace(*model_);
-  const Corpus corpus{.texts = [this] { return captions_of(data_.train); },
-                      .tokenizer = &tokenizer_,
-                      .format = recipe_.model.text.format};
-  objectives_ = make_objectives(recipe_, *model_, *teachers_,
-                                {{"pairs", {.statistics = statistics_, .corpus = corpus}}}, steps_);
+  objectives_ = make_objectives(recipe_, *model_, *teachers_, sources_, steps_);
   teachers_->to(device_);
   keep_tokens_ = false;
+  std::vector<Needs> needs;
   for (const auto& objective : objectives_) {
     objective->to(device_);
-    keep_tokens_ |= objective->needs().tokens;
+    needs.push_back(objective->needs());
+    keep_tokens_ |= needs.back().tokens;
   }
+  feed_.plan(recipe_, needs, std::max(steps_, kRehearsed));
   const NamedTensors parameters = named_parameters(recipe_, *model_, objectives_);
   const OptimizerOptions& options = recipe_.train.optimizer;
   optimizer_.emplace(plan_parameters(parameters, options.groups, options.adamw.weight_decay), options.adamw);
@@ -141,38 +174,37 @@ void Trainer::build() {
   best_.reset();
 }
 
-std::unique_ptr<Loader> Trainer::make_loader(std::int64_t first, std::int64_t end) {
-  LoaderSetting setting{.source = &data_.train,
-                        .tokenizer = &tokenizer_,
-                        .text_format = recipe_.model.text.format,
-                        .captions = recipe_.data.captions,
-                        .views = recipe_.views,
-                        .preprocessing = recipe_.preprocessing,
-                        .cache = cache_};
-  return std::make_unique<Loader>(
-      setting, recipe_.data.loader, [this](std::int64_t step) { return sampler_.rows(step); }, first, end);
-}
-
+// Objectives come and go: every part of the run is timed.
 Rehearsal Trainer::rehearse() {
-  constexpr std::int64_t kWarmUp = 3, kMeasured = 12;
-  loader_ = make_loader(0, kWarmUp + kMeasured);
-  set_training_mode(*model_);
   Rehearsal rehearsal;
   const Clock::time_point begin = Clock::now();
+  std::vector<double> moments = moments_of(recipe_.objectives);
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    const double end = i + 1 < moments.size() ? moments[i + 1] : 1;
+    rehearsal.seconds_per_step += (end - moments[i]) * rehearse_from(moments[i]);
+  }
+  const Clock::time_point start = Clock::now();
+  evaluate_validation();
+  rehearsal.seconds_per_evaluation = seconds_since(start);
+  rehearsal.seconds = seconds_since(begin);
+  build(Start::initial);
+  return rehearsal;
+}
+
+double Trainer::rehearse_from(double share) {
+  set_training_mode(*model_);
+  const auto first = static_cast<std::int64_t>(std::ceil(share * static_cast<double>(steps_)));
+  step_ = std::clamp<std::int64_t>(first, 0, std::max<std::int64_t>(0, steps_ - kRehearsed));
+  feed_.start(step_, step_ + kRehearsed);
   Clock::time_point start;
-  for (std::int64_t i = 0; i < kWarmUp + kMeasured; ++i) {
+  for (std::int64_t i = 0; i < kRehearsed; ++i) {
     if (i == kWarmUp) start = Clock::now();
     train_step();
     ++step_;
   }
-  rehearsal.seconds_per_step = seconds_since(start) / kMeasured;
-  start = Clock::now();
-  evaluate_validation();
-  rehearsal.seconds_per_evaluation = seconds_since(start);
-  rehearsal.seconds = seconds_since(begin);
-  loader_.reset();
-  build();
-  return rehearsal;
+  const double seconds = seconds_since(start) / static_cast<double>(kRehearsed - kWarmUp);
+  feed_.stop();
+  return seconds;
 }
 
 Compute Trainer::compute(std::uint64_t seed) const {
@@ -187,13 +219,13 @@ Compute Trainer::compute(std::uint64_t seed) const {
 // follow.
 void Trainer::train_step() {
   const StepInfo info{.step = step_, .steps = steps_};
-  EncodedBatch batch(*model_, loader_->next(), compute(seed_of(recipe_.seed, "encode", step_)));
+  EncodedBatch batch(*model_, feed_.next(), compute(seed_of(recipe_.seed, "encode", step_)));
   torch::Tensor total;
   last_terms_.clear();
   for (std::size_t i = 0; i < objectives_.size(); ++i) {
     const ObjectiveSpec& spec = recipe_.objectives[i];
     const double weight = spec.weight(info);
-    if (weight == 0) continue;
+    if (weight == 0 || spec.source != batch.batch().source) continue;
     torch::manual_seed(seed_of(recipe_.seed, "compute", step_, spec.name));
     LossTerms terms = objectives_[i]->compute(batch, info);
     total = total.defined() ? total + weight * terms.loss : weight * terms.loss;
@@ -207,7 +239,7 @@ void Trainer::train_step() {
   batch.backward_through_encoders();
   gradient_norm_ = clip_gradients(optimizer_->trainable(), recipe_.train.optimizer.clip).item<double>();
   if (!std::isfinite(gradient_norm_)) fail_non_finite("gradient's norm", gradient_norm_);
-  optimizer_->step(lr_share(recipe_.train.optimizer.schedule, step_, steps_));
+  optimizer_->step(lr_share_of(recipe_, step_, steps_));
   model_->clamp_logit_scales();
   if (ema_) ema_->update(step_);
   teachers_->update(info.progress());
@@ -234,8 +266,8 @@ Outcome Trainer::run() {
     replace_file(run_ / "recipe.toml", recipe_.toml);  // now it is a run, that can be resumed
   }
   if (step_ < steps_) {
-    loader_ = make_loader(step_, steps_);
-    bar_.emplace("training", steps_ * recipe_.train.batch, "pairs");
+    feed_.start(step_, steps_);
+    bar_.emplace("training", steps_ * recipe_.train.batch, unit());
     bar_->update(step_ * recipe_.train.batch);
   }
   while (step_ < steps_) {
@@ -243,7 +275,7 @@ Outcome Trainer::run() {
     ++step_;
     bar_->update(step_ * recipe_.train.batch, cat("loss ", fixed(loss_, 3)));
     if (step_ - first_step_ == 20) tell_cost();
-    if (step_ % recipe_.train.log_every == 0 || step_ == steps_) log_step();
+    if (log_due()) log_step();
     if (evaluation_due()) {
       evaluate();
       save();
@@ -253,21 +285,18 @@ Outcome Trainer::run() {
     if (SignalWatch::received() != 0) {
       if (last_saved_step_ != step_) save();
       bar_.reset();
-      tell_bad_pictures();
+      feed_.tell_bad_pictures();
       return SignalWatch::received() == SIGTERM ? Outcome::terminated : Outcome::interrupted;
     }
   }
   bar_.reset();
-  tell_bad_pictures();
+  feed_.tell_bad_pictures();
+  feed_.stop();
   finish();
   return Outcome::finished;
 }
 
-void Trainer::tell_bad_pictures() const {
-  if (!loader_) return;
-  const std::vector<std::string> bad = loader_->bad_pictures();
-  if (!bad.empty()) log_warning(bad_picture_list(bad, data_.train.pairs.size(), "left out of training"));
-}
+std::string Trainer::unit() const { return !model_->image ? "texts" : !model_->text ? "pictures" : "pairs"; }
 
 void Trainer::tell_bad_validation(const Source& split, const BadRows& bad) const {
   if (bad.empty() || has_judged_) return;
@@ -280,14 +309,19 @@ void Trainer::tell_bad_validation(const Source& split, const BadRows& bad) const
 void Trainer::tell_cost() {
   const double per_step = seconds_since(started_) / 20;
   log_info(cat("about ", human_seconds(per_step * static_cast<double>(steps_ - step_)), " left for ",
-               grouped(steps_), " steps of ", recipe_.train.batch, " pairs; ", human_bytes(peak_memory()),
-               " of memory"));
+               grouped(steps_), " steps of ", recipe_.train.batch, " ", unit(), "; ",
+               human_bytes(peak_memory()), " of memory"));
+}
+
+// Each source counts its own steps: else one that comes every second step might never be seen.
+bool Trainer::log_due() const {
+  return (feed_.turn(step_ - 1).step + 1) % recipe_.train.log_every == 0 || step_ == steps_;
 }
 
 void Trainer::log_step() {
   nlohmann::ordered_json values = {
       {"loss", loss_},
-      {"lr", recipe_.train.optimizer.adamw.lr * lr_share(recipe_.train.optimizer.schedule, step_ - 1, steps_)},
+      {"lr", recipe_.train.optimizer.adamw.lr * lr_share_of(recipe_, step_ - 1, steps_)},
       {"gradient_norm", gradient_norm_}};
   for (const auto& [objective, metrics] : last_terms_) {
     for (const auto& [name, value] : metrics) values[objective][name] = value.item<double>();
@@ -303,7 +337,7 @@ bool Trainer::evaluation_due() const {
 
 EmbedSetting Trainer::embed_setting() {
   return {.model = model_.get(),
-          .tokenizer = &tokenizer_,
+          .tokenizer = tokenizer(),
           .text_format = recipe_.model.text.format,
           .pad_to_context = recipe_.model.text.pad_to_context,
           .preprocessing = recipe_.preprocessing,
@@ -321,6 +355,7 @@ std::vector<RetrievalResult> Trainer::evaluate_validation() {
 
 std::vector<RetrievalResult> Trainer::judge() {
   std::vector<RetrievalResult> results;
+  if (!model_->image || !model_->text) return results;
   for (const Source& split : data_.validation) {
     results.push_back(evaluate_retrieval(embed_setting(), split));
     tell_bad_validation(split, results.back().bad);
@@ -329,18 +364,23 @@ std::vector<RetrievalResult> Trainer::judge() {
   return results;
 }
 
-nlohmann::ordered_json Trainer::held_out(const Source& split) {
-  return held_out_metrics({.recipe = &recipe_,
-                           .model = model_.get(),
-                           .objectives = &objectives_,
-                           .tokenizer = &tokenizer_,
-                           .compute = compute(0),
-                           .info = {.step = std::max<std::int64_t>(0, step_ - 1), .steps = steps_}},
-                          split);
+HeldOutSetting Trainer::held_out_setting(const std::string& source) {
+  return {.recipe = &recipe_,
+          .model = model_.get(),
+          .objectives = &objectives_,
+          .tokenizer = tokenizer(),
+          .source = source,
+          .compute = compute(0),
+          .info = {.step = std::max<std::int64_t>(0, step_ - 1), .steps = steps_}};
 }
 
-double Trainer::validation_metric(const std::vector<RetrievalResult>& results) const {
+double Trainer::validation_metric(const std::vector<RetrievalResult>& results,
+                                  const std::vector<HeldOutMetrics>& held_out) {
   double sum = 0;
+  if (recipe_.train.metric == "loss") {
+    for (const HeldOutMetrics& split : held_out) sum += total_loss(held_out_setting("pairs"), split);
+    return sum / static_cast<double>(held_out.size());
+  }
   for (const RetrievalResult& result : results) {
     const RetrievalScores& scores = result.text_to_image;
     const std::string& metric = recipe_.train.metric;
@@ -351,26 +391,45 @@ double Trainer::validation_metric(const std::vector<RetrievalResult>& results) c
   return sum / static_cast<double>(results.size());
 }
 
+// Of equals the one trained longest. Losses of two stages are of different objectives: the later one counts.
+bool Trainer::is_better(double metric) const {
+  if (!best_) return true;
+  if (recipe_.train.metric != "loss") return metric >= best_->metric;
+  const auto stage_of = [this](std::int64_t step) {
+    return &stage_at(recipe_, std::max<std::int64_t>(0, step - 1), steps_);
+  };
+  return metric <= best_->metric || stage_of(step_) != stage_of(best_->step);
+}
+
 void Trainer::evaluate() {
+  const EvaluationScope averaged(*model_, ema_ ? &*ema_ : nullptr);
+  const std::vector<RetrievalResult> results = judge();
+  std::vector<HeldOutMetrics> held_out;
+  nlohmann::ordered_json values;
+  std::int64_t queries = 0;
+  for (std::size_t i = 0; i < data_.validation.size(); ++i) {
+    const Source& split = data_.validation[i];
+    held_out.push_back(held_out_metrics(held_out_setting("pairs"), split));
+    if (!results.empty())
+      values[split.name] = {{"text_to_image", recalls(results[i].text_to_image)},
+                            {"image_to_text", recalls(results[i].image_to_text)}};
+    values[split.name]["objectives"] = held_out.back();
+    queries +=
+        results.empty() ? static_cast<std::int64_t>(split.pairs.size()) : results[i].text_to_image.queries;
+  }
+  for (const Source& split : data_.beside_validation) {
+    if (!split.pairs.empty())
+      values[split.name]["objectives"] = held_out_metrics(held_out_setting(split.name), split);
+  }
+  if (!values.empty()) log_->write(step_, values);
   if (data_.validation.empty()) {
     best_ = {step_, 0};
     return;
   }
-  const EvaluationScope averaged(*model_, ema_ ? &*ema_ : nullptr);
-  const std::vector<RetrievalResult> results = judge();
-  nlohmann::ordered_json values;
-  std::int64_t queries = 0;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    queries += results[i].text_to_image.queries;
-    values[data_.validation[i].name] = {{"text_to_image", recalls(results[i].text_to_image)},
-                                        {"image_to_text", recalls(results[i].image_to_text)},
-                                        {"objectives", held_out(data_.validation[i])}};
-  }
-  log_->write(step_, values);
-  const double metric = validation_metric(results);
-  // Of equals the one trained longest, and so where chance would choose.
-  if (!best_ || metric >= best_->metric || queries < kFewQueries) best_ = {step_, metric};
-  log_info(cat("step ", grouped(step_), ": ", summary(data_.validation, results),
+  const double metric = validation_metric(results, held_out);
+  if (is_better(metric) || queries < kFewQueries) best_ = {step_, metric};  // few: where chance would choose
+  log_info(cat("step ", grouped(step_), ": ",
+               results.empty() ? summary(data_.validation, held_out) : summary(data_.validation, results),
                best_->step == step_ ? " (best so far)" : ""));
 }
 
@@ -378,21 +437,33 @@ void Trainer::evaluate() {
 // judged and saved.
 void Trainer::finish() {
   if (best_ && best_->step != step_) {
-    copy_into(tensors_of(*model_), averaged_tensors(open_checkpoint(run_, best_->step).folder), run_.string());
+    const fs::path best = open_checkpoint(run_, best_->step).folder;
+    copy_into(tensors_of(*model_), averaged_tensors(best), run_.string());
+    copy_into(objective_tensors(), load_tensors(best / "objectives.safetensors"), run_.string());
   } else if (ema_) {
     ema_->swap();
   }
   model_->eval();
-  fit_ridge_spaces(embed_setting(), data_.train);
-  choose_weights(embed_setting(), data_.validation);
-  CheckpointContent content{
-      .recipe_toml = recipe_.toml, .tokenizer_model = tokenizer_.serialized(), .tensors = {}, .facts = {}};
+  const bool has_pairs = model_->image && model_->text;
+  if (has_pairs) {
+    fit_ridge_spaces(embed_setting(), data_.train);
+    choose_weights(embed_setting(), data_.validation);
+  }
+  CheckpointContent content{.recipe_toml = recipe_.toml,
+                            .tokenizer_model = tokenizer_ ? tokenizer_->serialized() : std::string(),
+                            .tensors = {},
+                            .facts = {}};
   content.tensors["model"] = tensors_of(*model_);
+  content.tensors["objectives"] = objective_tensors();
   content.facts = {{"step", best_ ? best_->step : step_}, {"steps", steps_}, {"weights", model_->weights()}};
   const std::vector<RetrievalResult> results = judge();
   if (!results.empty()) log_info(cat("finished model: ", summary(data_.validation, results)));
   write_run_report(run_, recipe_, *model_, data_.validation, results,
-                   contact_sheet(embed_setting(), data_.validation));
+                   has_pairs ? contact_sheet(embed_setting(), data_.validation) : std::vector<ContactRow>{});
+  for (std::size_t i = 0; i < objectives_.size(); ++i) {
+    if (const std::string words = objectives_[i]->word_vectors(); !words.empty())
+      replace_file(run_ / cat("words-", recipe_.objectives[i].name, ".txt"), words);
+  }
   save_model(run_, content);  // last: a run that has a model is finished
 }
 

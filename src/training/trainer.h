@@ -16,18 +16,13 @@
 #include "optim/optimizer.h"
 #include "run/checkpoint.h"
 #include "run/recipe.h"
+#include "training/feed.h"
+#include "training/held_out.h"
 #include "training/metrics_log.h"
-#include "training/sampler.h"
+#include "training/objectives.h"
+#include "training/training_data.h"
 
 namespace duet {
-
-struct TrainingData {
-  Source train;
-  std::vector<Source> validation;
-};
-// Reads, checks and (with data.split) splits. `root` overrides where relative picture paths start. Error(data)
-// when more pictures are missing than data.max_bad_fraction allows.
-TrainingData read_training_data(const Recipe& recipe, const std::string& root);
 
 struct Best {
   std::int64_t step = 0;
@@ -41,12 +36,15 @@ struct Rehearsal {
 std::uint64_t peak_memory();  // bytes of this process so far
 
 enum class Outcome { finished, interrupted, terminated };
+enum class Start { initial, resumed };  // resumed: what is loaded replaces all, towers are not taken over again
 
 class Trainer {
  public:
-  // At the initial state; `run` is a folder that is there.
-  Trainer(const Recipe& recipe, TrainingData data, const Tokenizer& tokenizer, std::filesystem::path run,
-          torch::Device device, int threads);
+  // At the initial state; `run` is a folder that is there. No tokenizer: pictures alone.
+  Trainer(const Recipe& recipe, TrainingData data, std::optional<Tokenizer> tokenizer,
+          std::filesystem::path run, torch::Device device, int threads, Start start = Start::initial);
+  Trainer(const Trainer&) = delete;  // what it is fed with points into it
+  Trainer& operator=(const Trainer&) = delete;
 
   // A few steps and an evaluation from the initial state, timed and thrown away: what minutes are worth on this
   // machine.
@@ -56,39 +54,43 @@ class Trainer {
   Outcome run();                          // to the end, or until a signal asked to stop (state saved)
 
  private:
-  void build();
+  void build(Start start);
+  SourceFacts facts_of(const Source& source) const;
   void set_steps();
+  double rehearse_from(double share);  // of the run -> seconds per step
   void train_step();
+  bool log_due() const;
   void log_step();
   void tell_cost();
   void evaluate();
   void save();
   void finish();
   [[noreturn]] void fail_non_finite(std::string_view what, double value) const;
-  void tell_bad_pictures() const;
   void tell_bad_validation(const Source& split, const BadRows& bad) const;
   bool evaluation_due() const;
-  double validation_metric(const std::vector<RetrievalResult>& results) const;
-  std::vector<RetrievalResult> evaluate_validation();    // with the averaged weights
-  std::vector<RetrievalResult> judge();                  // the model as it stands, in evaluation mode
-  nlohmann::ordered_json held_out(const Source& split);  // the objectives on it
+  double validation_metric(const std::vector<RetrievalResult>& results,
+                           const std::vector<HeldOutMetrics>& held_out);
+  bool is_better(double metric) const;
+  std::vector<RetrievalResult> evaluate_validation();  // with the averaged weights
+  std::vector<RetrievalResult> judge();                // the model as it stands; nothing for a tower alone
+  HeldOutSetting held_out_setting(const std::string& source);
+  std::string unit() const;  // what a row of the data is
   Compute compute(std::uint64_t seed) const;
   EmbedSetting embed_setting();
   TensorMap objective_tensors() const;
   CheckpointContent checkpoint_content() const;
-  std::unique_ptr<Loader> make_loader(std::int64_t first, std::int64_t end);
+  const Tokenizer* tokenizer() const { return tokenizer_ ? &*tokenizer_ : nullptr; }
 
   Recipe recipe_;
   TrainingData data_;
-  Tokenizer tokenizer_;
+  std::optional<Tokenizer> tokenizer_;
   std::filesystem::path run_;
   torch::Device device_;
   int threads_;
   Precision precision_;
   bool keep_tokens_ = false;  // some objective looks at single tokens
-  CorpusStatistics statistics_;
-  Sampler sampler_;
-  std::shared_ptr<PixelCache> cache_;
+  std::map<std::string, SourceFacts> sources_;
+  Feed feed_;
   std::string data_fingerprint_;  // of all rows, so that a resumed run notices other data
 
   std::shared_ptr<Model> model_;
@@ -96,7 +98,6 @@ class Trainer {
   std::vector<std::shared_ptr<Objective>> objectives_;
   std::optional<AdamW> optimizer_;
   std::optional<Ema> ema_;
-  std::unique_ptr<Loader> loader_;
   std::optional<MetricsLog> log_;
   std::optional<Progress> bar_;
 

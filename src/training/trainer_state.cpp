@@ -23,8 +23,10 @@ TensorMap Trainer::objective_tensors() const {
 }
 
 CheckpointContent Trainer::checkpoint_content() const {
-  CheckpointContent content{
-      .recipe_toml = recipe_.toml, .tokenizer_model = tokenizer_.serialized(), .tensors = {}, .facts = {}};
+  CheckpointContent content{.recipe_toml = recipe_.toml,
+                            .tokenizer_model = tokenizer_ ? tokenizer_->serialized() : std::string(),
+                            .tensors = {},
+                            .facts = {}};
   content.tensors["model"] = tensors_of(*model_);
   content.tensors["optimizer"] = optimizer_->state();
   content.tensors["objectives"] = objective_tensors();
@@ -73,7 +75,7 @@ void Trainer::load(const Sealed& checkpoint) {
                       now.dump(), ": it goes on well, but not bit for bit"));
     }
   }
-  build();
+  build(Start::resumed);
   const std::string what = checkpoint.folder.string();
   const fs::path& folder = checkpoint.folder;
   // Where the data is this time (--set data.train) is no part of the run: it goes on from its old place as

@@ -1,16 +1,18 @@
+#include "training/training_data.h"
+
 #include <map>
 #include <set>
 
 #include "core/error.h"
 #include "core/format.h"
 #include "core/log.h"
-#include "training/trainer.h"
 
 namespace duet {
 namespace {
 
 // Concepts are what keeps equal drawings together; a picture in both parts would make validation a memory test.
 void check_disjoint(const Source& train, const Source& validation) {
+  if (!validation.has_pictures()) return;
   std::set<std::string> pictures;
   for (const Pair& pair : train.pairs) pictures.insert(train.path_of(pair).lexically_normal().string());
   for (const Pair& pair : validation.pairs) {
@@ -23,7 +25,7 @@ void check_disjoint(const Source& train, const Source& validation) {
 
 // Files that are not there at all are found at once; those that cannot be decoded when their turn comes.
 void check_there(const Source& source, double max_bad_fraction) {
-  if (source.draw) return;
+  if (source.draw || !source.has_pictures()) return;
   std::map<std::int64_t, std::string> missing;
   for (std::size_t row = 0; row < source.pairs.size(); ++row) {
     std::error_code none;
@@ -34,27 +36,55 @@ void check_there(const Source& source, double max_bad_fraction) {
   check_bad_pictures(source, missing, {.fraction = max_bad_fraction});
 }
 
+std::string rows_of(const Source& source) { return source.has_pictures() ? "pictures" : "sentences"; }
+
 // A batch of one has nothing to be told apart from.
 void check_count(const TrainingData& data, bool split) {
   constexpr std::size_t kLeast = 2;
   const std::size_t trained = data.train.pairs.size(), kept = split ? data.validation.front().pairs.size() : 0;
   if (trained >= kLeast) return;
+  const std::string rows = rows_of(data.train);
   fail(Exit::data, data.train.manifest.string(),
-       cat("holds ", trained + kept, trained + kept == 1 ? " picture" : " pictures",
+       cat("holds ", trained + kept, " ", trained + kept == 1 ? rows.substr(0, rows.size() - 1) : rows,
            kept > 0 ? cat(", ", kept, " of them for validation") : ""),
-       cat("give at least ", kLeast + kept, " pictures"));
+       cat("give at least ", kLeast + kept, " ", rows));
+}
+
+void check_towers(const Recipe& recipe, const Source& source) {
+  if (recipe.model.image && !source.has_pictures())
+    fail(Exit::data, source.manifest.string(), "holds no pictures, which the recipe's [image] tower is to see",
+         "leave [image] out to train on texts alone");
+}
+
+// Pictures without captions and texts without pictures are what these are for.
+void read_beside(const Recipe& recipe, const std::string& root, TrainingData& data) {
+  const auto read = [&](SourceOptions options, const std::string& name) {
+    if (!root.empty()) options.root = root;
+    Source source = read_recipe_source(options, false);
+    source.name = name;
+    return source;
+  };
+  for (const SideSource& spec : recipe.data.beside) {
+    data.beside.push_back(read(spec.options, spec.name));
+    SourceOptions held_out = spec.options;
+    held_out.data = spec.validation;
+    data.beside_validation.push_back(spec.validation.empty() ? Source{} : read(held_out, spec.name));
+  }
 }
 
 }  // namespace
 
 TrainingData read_training_data(const Recipe& recipe, const std::string& root) {
+  const bool need_captions = static_cast<bool>(recipe.model.text.make);
   const auto read = [&](SourceOptions options) {
     if (!root.empty()) options.root = root;
-    return read_recipe_source(options);
+    return read_recipe_source(options, need_captions);
   };
   TrainingData data;
   data.train = read(recipe.data.train);
-  check_captions(data.train);
+  data.train.name = "pairs";
+  check_towers(recipe, data.train);
+  if (need_captions) check_captions(data.train);
   for (const NamedSource& split : recipe.data.validation) {
     SourceOptions options = split.options;
     if (!recipe.data.query_columns.empty()) options.caption_columns = recipe.data.query_columns;
@@ -71,18 +101,38 @@ TrainingData read_training_data(const Recipe& recipe, const std::string& root) {
       validation = split_off(read(asked), recipe.data.split).second;
     }
     data.train = std::move(train);
+    data.train.name = "pairs";
     data.validation = {std::move(validation)};
     data.validation.front().name = "validation";
     log_info(
         cat("validation: ", grouped(static_cast<std::int64_t>(data.validation.front().pairs.size())), " of ",
             grouped(static_cast<std::int64_t>(data.train.pairs.size() + data.validation.front().pairs.size())),
-            " pictures split off"));
+            " ", rows_of(data.train), " split off"));
   }
   check_count(data, recipe.data.split > 0);
+  read_beside(recipe, root, data);
+  if (!recipe.model.image) return data;
   const double max_bad_fraction = recipe.data.loader.max_bad_fraction;
+  for (const auto* sources : {&data.validation, &data.beside, &data.beside_validation})
+    for (const Source& source : *sources) check_there(source, max_bad_fraction);
   check_there(data.train, max_bad_fraction);
-  for (const Source& split : data.validation) check_there(split, max_bad_fraction);
   return data;
+}
+
+std::vector<std::string> captions_of(const Source& source) {
+  std::vector<std::string> captions;
+  for (const Pair& pair : source.pairs)
+    captions.insert(captions.end(), pair.captions.begin(), pair.captions.end());
+  return captions;
+}
+
+std::vector<std::string> training_texts(const TrainingData& data) {
+  std::vector<std::string> texts = captions_of(data.train);
+  for (const Source& source : data.beside) {
+    const std::vector<std::string> more = captions_of(source);
+    texts.insert(texts.end(), more.begin(), more.end());
+  }
+  return texts;
 }
 
 }  // namespace duet

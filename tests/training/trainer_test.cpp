@@ -8,73 +8,12 @@
 #include "run/saved_model.h"
 #include "tensors/device.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/training/small_run.h"
 #include "training/finish.h"
 #include "training/metrics_log.h"
 
 namespace duet {
 namespace {
-
-constexpr const char* kShapes = R"(
-seed = 3
-[data]
-train = "shapes"
-shapes_count = 64
-[tokenizer]
-vocabulary = 300
-[image]
-kind = "convnet"
-size = 24
-widths = [8, 16]
-[text]
-kind = "bag_of_tokens"
-context = 16
-[[space]]
-name = "joint"
-dimension = 16
-[views.main]
-crop = [0.8, 1.0]
-rotation = 5
-[[objective]]
-kind = "info_nce"
-[train]
-batch = 16
-steps = 12
-lr = 2e-3
-evaluations = 2
-log_every = 3
-ema = 0.9
-)";
-
-Recipe recipe_with(const std::vector<std::string>& sets, const char* text = kShapes) {
-  Config config = Config::parse(text, "test");
-  for (const std::string& assignment : sets) config.set(assignment);
-  return read_recipe(config);
-}
-
-struct TestRun {
-  explicit TestRun(const Recipe& with, const fs::path& folder)
-      : recipe(with),
-        data(read_training_data(recipe, "")),
-        tokenizer(Tokenizer::train(captions_of(data.train), recipe.tokenizer)) {
-    fs::create_directories(folder);
-    trainer.emplace(recipe, data, tokenizer, folder, torch::kCPU, set_compute_threads(1));
-  }
-  Recipe recipe;
-  TrainingData data;
-  Tokenizer tokenizer;
-  std::optional<Trainer> trainer;
-};
-
-std::string bytes_of(const fs::path& file) { return read_file(file); }
-
-void expect_equal_runs(const fs::path& a, const fs::path& b) {
-  EXPECT_EQ(bytes_of(a / "model/model.safetensors"), bytes_of(b / "model/model.safetensors"));
-  EXPECT_EQ(bytes_of(a / "metrics.jsonl"), bytes_of(b / "metrics.jsonl"));
-  for (const char* file : {"model", "ema", "optimizer", "objectives"}) {
-    const std::string name = std::string(file) + ".safetensors";
-    EXPECT_EQ(bytes_of(checkpoint_folder(a, 12) / name), bytes_of(checkpoint_folder(b, 12) / name)) << name;
-  }
-}
 
 constexpr const char* kSelfSupervised =
     "objective=[{kind='info_nce'}, {kind='simclr'}, {kind='rotation', all_turns=false}, {kind='jigsaw'}, "
@@ -89,7 +28,7 @@ TEST_P(TrainerTest, ResumeEqualsAnUninterruptedRun) {
   std::vector<std::string> sets = GetParam();
   sets.insert(sets.end(), {"train.evaluations=4", "train.keep=4"});
   const Recipe recipe = recipe_with(sets);
-  TestRun whole(recipe, folder / "whole");
+  SmallRun whole(recipe, folder / "whole");
   ASSERT_EQ(whole.trainer->run(), Outcome::finished);
   ASSERT_EQ(checkpoint_steps(folder / "whole"), (std::vector<std::int64_t>{3, 6, 9, 12}));
   for (const std::int64_t step : {3, 6, 9}) {
@@ -99,7 +38,7 @@ TEST_P(TrainerTest, ResumeEqualsAnUninterruptedRun) {
     for (const std::int64_t later : {3, 6, 9, 12}) {
       if (later > step) fs::remove_all(checkpoint_folder(copy, later));
     }
-    TestRun resumed(recipe, copy);
+    SmallRun resumed(recipe, copy);
     resumed.trainer->load(open_checkpoint(copy, step));
     ASSERT_EQ(resumed.trainer->run(), Outcome::finished);
     expect_equal_runs(folder / "whole", copy);
@@ -119,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Trainer, DamagedLogsDoNotHoldARunHostage) {
   TemporaryFolder folder;
   const Recipe recipe = recipe_with({"data.split=0.2", "train.keep=9"});
-  TestRun whole(recipe, folder / "whole");
+  SmallRun whole(recipe, folder / "whole");
   ASSERT_EQ(whole.trainer->run(), Outcome::finished);
   const std::string log = read_file(folder / "whole/metrics.jsonl");
   for (std::size_t at = 0; at < log.size(); at += log.size() / 6) {
@@ -129,7 +68,7 @@ TEST(Trainer, DamagedLogsDoNotHoldARunHostage) {
     std::string flipped = log;
     flipped[at] = static_cast<char>(flipped[at] ^ (1 << (at % 7)));
     write_file(copy / "metrics.jsonl", flipped);
-    TestRun resumed(recipe, copy);
+    SmallRun resumed(recipe, copy);
     resumed.trainer->load(open_checkpoint(copy, 12));
     ASSERT_EQ(resumed.trainer->run(), Outcome::finished) << at;
     EXPECT_EQ(bytes_of(copy / "model/model.safetensors"), bytes_of(folder / "whole/model/model.safetensors"));
@@ -140,11 +79,11 @@ TEST(Trainer, DamagedLogsDoNotHoldARunHostage) {
 TEST(Trainer, ResumedFromMovedDataItKeepsItsRecipe) {
   TemporaryFolder folder;
   const Recipe recipe = recipe_with({"train.keep=9"});
-  TestRun first(recipe, folder / "run");
+  SmallRun first(recipe, folder / "run");
   ASSERT_EQ(first.trainer->run(), Outcome::finished);
   fs::remove_all(checkpoint_folder(folder / "run", 12));
   fs::remove_all(folder / "run/model");
-  TestRun moved(recipe_with({"train.keep=9", "data.train=shapes:64:1", "data.cache=none"}), folder / "run");
+  SmallRun moved(recipe_with({"train.keep=9", "data.train=shapes:64:1", "data.cache=none"}), folder / "run");
   moved.trainer->load(open_checkpoint(folder / "run", 6));
   ASSERT_EQ(moved.trainer->run(), Outcome::finished);
   for (const fs::path& saved : {checkpoint_folder(folder / "run", 12), folder / "run/model"})
@@ -154,7 +93,7 @@ TEST(Trainer, ResumedFromMovedDataItKeepsItsRecipe) {
 // Validation data chooses the best checkpoint: other data there would compare what cannot be compared.
 TEST(Trainer, OtherDataIsNoticedOnResume) {
   TemporaryFolder folder;
-  TestRun run(recipe_with({"data.split=0.2"}), folder / "run");
+  SmallRun run(recipe_with({"data.split=0.2"}), folder / "run");
   ASSERT_EQ(run.trainer->run(), Outcome::finished);
   TrainingData trained = run.data, chosen = run.data;
   trained.train.pairs.front().captions.front() += "s";
@@ -179,7 +118,7 @@ name = "parts"
 kind = "ridge"
 )")
                                                             .c_str());
-  TestRun run(recipe, folder / "run");
+  SmallRun run(recipe, folder / "run");
   ASSERT_EQ(run.trainer->run(), Outcome::finished);
   const SavedModel saved = load_saved_model(folder / "run", "best", "cpu");
   const RetrievalResult result = evaluate_retrieval(embed_setting_of(saved), run.data.validation.front());
@@ -213,7 +152,7 @@ TEST(Trainer, UnreadableValidationPicturesAreToldOnce) {
   }
   write_file(folder / "val.csv", rows);
   write_file(folder / "5.png", "no picture");
-  TestRun run(
+  SmallRun run(
       recipe_with({"data.validation=[\"" + (folder / "val.csv").string() + "\"]", "train.evaluations=4"}),
       folder / "run");
   testing::internal::CaptureStderr();
@@ -228,7 +167,7 @@ TEST(Trainer, UnreadableValidationPicturesAreToldOnce) {
 TEST(Trainer, ObjectivesAreJudgedOnValidationPairs) {
   TemporaryFolder folder;
   const std::vector<std::string> sets = {"data.split=0.2", "objective=[{kind='info_nce'}, {kind='rotation'}]"};
-  TestRun run(recipe_with(sets), folder / "run");
+  SmallRun run(recipe_with(sets), folder / "run");
   ASSERT_EQ(run.trainer->run(), Outcome::finished);
   int judged = 0;
   for (const auto& line : read_metrics(folder / "run")) {
@@ -247,7 +186,7 @@ TEST(Trainer, ObjectivesAreJudgedOnValidationPairs) {
 TEST(Trainer, NumberOfWorkersChangesNothing) {
   TemporaryFolder folder;
   for (const char* workers : {"0", "1", "3"}) {
-    TestRun run(recipe_with({std::string("data.workers=") + workers}), folder / workers);
+    SmallRun run(recipe_with({std::string("data.workers=") + workers}), folder / workers);
     ASSERT_EQ(run.trainer->run(), Outcome::finished);
   }
   expect_equal_runs(folder / "0", folder / "1");
@@ -257,10 +196,10 @@ TEST(Trainer, NumberOfWorkersChangesNothing) {
 // Of eight different concepts (seed 4): captions of one concept are not told apart.
 TEST(Trainer, LearnsEightPairsByHeart) {
   TemporaryFolder folder;
-  TestRun run(recipe_with({"data.shapes_count=8", "data.shapes_seed=4", "train.batch=8", "train.steps=150",
-                           "train.lr=5e-3", "views.main.crop=[1.0, 1.0]", "views.main.rotation=0",
-                           "tokenizer.vocabulary=280", "train.evaluations=1"}),
-              folder / "run");
+  SmallRun run(recipe_with({"data.shapes_count=8", "data.shapes_seed=4", "train.batch=8", "train.steps=150",
+                            "train.lr=5e-3", "views.main.crop=[1.0, 1.0]", "views.main.rotation=0",
+                            "tokenizer.vocabulary=280", "train.evaluations=1"}),
+               folder / "run");
   ASSERT_EQ(run.trainer->run(), Outcome::finished);
   const SavedModel saved = load_saved_model(folder / "run", "best", "cpu");
   const RetrievalResult result = evaluate_retrieval(embed_setting_of(saved), run.data.train);
@@ -270,7 +209,7 @@ TEST(Trainer, LearnsEightPairsByHeart) {
 
 TEST(Trainer, RehearsalLeavesNoTrace) {
   TemporaryFolder folder;
-  TestRun plain(recipe_with({}), folder / "plain"), rehearsed(recipe_with({}), folder / "rehearsed");
+  SmallRun plain(recipe_with({}), folder / "plain"), rehearsed(recipe_with({}), folder / "rehearsed");
   EXPECT_GT(rehearsed.trainer->rehearse().seconds_per_step, 0);
   plain.trainer->run();
   rehearsed.trainer->run();
@@ -281,7 +220,7 @@ TEST(Trainer, RehearsalLeavesNoTrace) {
 TEST(Trainer, StopsOnALossThatIsNotFiniteAndKeepsTheCheckpoint) {
   TemporaryFolder folder;
   const Recipe recipe = recipe_with({});
-  TestRun first(recipe, folder / "run");
+  SmallRun first(recipe, folder / "run");
   ASSERT_EQ(first.trainer->run(), Outcome::finished);
   fs::remove_all(checkpoint_folder(folder / "run", 12));
   const Sealed good = open_checkpoint(folder / "run", 6);
@@ -289,7 +228,7 @@ TEST(Trainer, StopsOnALossThatIsNotFiniteAndKeepsTheCheckpoint) {
   weights.begin()->second.fill_(std::numeric_limits<float>::quiet_NaN());
   save_tensors(good.folder / "model.safetensors", weights);
   const Sealed poisoned = seal_folder(good.folder, "duet-checkpoint", kCheckpointVersion, good.facts);
-  TestRun second(recipe, folder / "run");
+  SmallRun second(recipe, folder / "run");
   second.trainer->load(poisoned);
   try {
     second.trainer->run();
@@ -304,7 +243,7 @@ TEST(Trainer, StopsOnALossThatIsNotFiniteAndKeepsTheCheckpoint) {
 
 TEST(Trainer, KeepsTheBestAndTheNewestCheckpoints) {
   TemporaryFolder folder;
-  TestRun run(recipe_with({"train.evaluations=6", "train.keep=2", "data.split=0.2"}), folder / "run");
+  SmallRun run(recipe_with({"train.evaluations=6", "train.keep=2", "data.split=0.2"}), folder / "run");
   ASSERT_EQ(run.trainer->run(), Outcome::finished);
   const auto steps = checkpoint_steps(folder / "run");
   EXPECT_LE(steps.size(), 3u);
@@ -325,9 +264,9 @@ TEST(Trainer, OfEqualScoresTheLaterStepIsTheBest) {
   for (const auto& [metric, split, few] :
        {Case{"recall_at_1", "0.5", false}, {"recall_at_1", "0.1", true}, {"recall_at_10", "0.1", true}}) {
     const fs::path run = folder / (metric + split);
-    TestRun test(recipe_with({"train.evaluations=12", "train.keep=13", "data.split=" + split, "train.batch=8",
-                              "train.metric=" + metric}),
-                 run);
+    SmallRun test(recipe_with({"train.evaluations=12", "train.keep=13", "data.split=" + split, "train.batch=8",
+                               "train.metric=" + metric}),
+                  run);
     ASSERT_EQ(make_task(test.data.validation.front()).queries.size() < kFewQueries, few);
     ASSERT_EQ(test.trainer->run(), Outcome::finished);
     std::int64_t best_step = 0;

@@ -14,12 +14,19 @@
 #include "training/auto_recipe.h"
 #include "training/finish.h"
 #include "training/signals.h"
+#include "training/take_over.h"
 #include "training/trainer.h"
 
 namespace duet {
 namespace {
 
-int exit_code(Outcome outcome, const fs::path& run) {
+int exit_code(Outcome outcome, const fs::path& run, const ModelSpec& model) {
+  if (outcome == Outcome::finished && !(model.image && model.text.make)) {
+    log_info(cat("done: ", run.string(), "; look at ", (run / "report.html").string(),
+                 " and start a run of pairs from it: duet train RECIPE ",
+                 model.image ? "--init-image " : "--init-text ", run.string()));
+    return static_cast<int>(Exit::ok);
+  }
   if (outcome == Outcome::finished) {
     const bool found =
         fs::weakly_canonical(run).parent_path() == fs::weakly_canonical("runs");  // by duet search
@@ -36,11 +43,16 @@ bool moves_data(const std::string& assignment) { return assignment.starts_with("
 
 Config read_config(const TrainOptions& options) {
   Config config = options.recipe.empty() ? [&] {
-    const SourceOptions source{.data = options.data, .root = options.root};
-    return Config::parse(auto_recipe(read_source(source), options.data), "recipe picked for " + options.data);
+    const Source source = read_source({.data = options.data, .root = options.root});
+    if (!source.has_pictures())
+      fail(Exit::usage, options.data, "holds texts alone, for which no recipe is picked",
+           "name it in one: duet train configs/pretrain_text.toml --set data.train=" + options.data);
+    return Config::parse(auto_recipe(source, options.data), "recipe picked for " + options.data);
   }()
                                          : Config::read(options.recipe);
   if (!options.root.empty()) config.set(cat("data.root=", options.root));
+  if (!options.init_image.empty()) config.set(cat("train.init_image='", options.init_image, "'"));
+  if (!options.init_text.empty()) config.set(cat("train.init_text='", options.init_text, "'"));
   for (const std::string& assignment : options.sets) config.set(assignment);
   return config;
 }
@@ -53,9 +65,12 @@ fs::path choose_run(const TrainOptions& options) {
   return fs::path("runs") / (fs::is_directory(named, none) ? named.filename() : named.stem());
 }
 
-Tokenizer make_tokenizer(const Recipe& recipe, const Source& train) {
+// None for pictures alone. A text tower that is taken over keeps its pieces.
+std::optional<Tokenizer> make_tokenizer(const Recipe& recipe, const TrainingData& data) {
+  if (!recipe.model.text.make) return {};
+  if (!recipe.train.init_text.empty()) return taken_over_tokenizer(recipe);
   if (!recipe.tokenizer.model.empty()) return Tokenizer::load(recipe.tokenizer.model);
-  return Tokenizer::train(captions_of(train), recipe.tokenizer);
+  return Tokenizer::train(training_texts(data), recipe.tokenizer);
 }
 
 // Minutes become steps once; from then on the run is a function of the recipe and the step. Evaluations get at
@@ -125,15 +140,15 @@ int train_new(const TrainOptions& options) {
   log_info(cat(grouped(static_cast<std::int64_t>(data.train.pairs.size())), " training pictures, ", threads,
                " compute threads, ", cpu_kind(), ", ",
                name_of(choose_precision(recipe.train.precision, device))));
-  const Tokenizer tokenizer = make_tokenizer(recipe, data.train);
+  const std::optional<Tokenizer> tokenizer = make_tokenizer(recipe, data);
   NewRun folder(run);
-  replace_file(run / "tokenizer.model", tokenizer.serialized());
+  if (tokenizer) replace_file(run / "tokenizer.model", tokenizer->serialized());
   Trainer trainer(recipe, std::move(data), tokenizer, run, device, threads);
   recipe = with_steps(config, recipe, trainer);
   trainer.set_recipe(recipe);
   folder.start();
   early.reset();
-  return exit_code(trainer.run(), run);
+  return exit_code(trainer.run(), run, recipe.model);
 }
 
 // The newest checkpoint. Where it is damaged, the message says how to go on from the newest that is whole.
@@ -180,12 +195,15 @@ int train_resumed(const TrainOptions& options) {
   const torch::Device device = choose_device(options.device);
   const int stored = checkpoint.facts.at("threads").get<int>();
   const int threads = set_compute_threads(options.threads > 0 ? options.threads : stored);
-  Trainer trainer(recipe, read_training_data(recipe, options.root),
-                  Tokenizer::load(checkpoint.folder / "tokenizer.model"), run, device, threads);
+  const fs::path pieces = checkpoint.folder / "tokenizer.model";
+  std::optional<Tokenizer> tokenizer;
+  if (fs::exists(pieces)) tokenizer.emplace(Tokenizer::load(pieces));
+  Trainer trainer(recipe, read_training_data(recipe, options.root), tokenizer, run, device, threads,
+                  Start::resumed);
   trainer.load(checkpoint);
   log_info(cat("going on at step ", grouped(steps.back())));
   early.reset();
-  return exit_code(trainer.run(), run);
+  return exit_code(trainer.run(), run, recipe.model);
 }
 
 }  // namespace
