@@ -122,6 +122,23 @@ bool is_numbered(std::string_view column, std::string_view base) {
   return !column.empty() && std::ranges::all_of(column, [](char c) { return c >= '0' && c <= '9'; });
 }
 
+std::vector<std::string> header_of(char separator, std::string_view text, std::string_view name) {
+  Records records(text, name, separator);
+  std::vector<std::string_view> fields;
+  if (!records.next(fields))
+    fail(Exit::data, std::string(name), "empty file", "a manifest begins with a header row");
+  std::vector<std::string> header;
+  for (const std::string_view field : fields) header.emplace_back(trimmed(field));
+  return header;
+}
+
+// Empty where the quotes make no sense under this separator.
+std::vector<std::string> columns_by(char separator, std::string_view text, std::string_view name) try {
+  return header_of(separator, text, name);
+} catch (const Error&) {
+  return {};
+}
+
 // Which field is what.
 struct Layout {
   char separator = '\t';
@@ -161,7 +178,7 @@ class LayoutReader {
   void find_separator() {
     std::size_t best = 0;
     for (const char separator : {'\t', ',', ';'}) {
-      const std::vector<std::string> header = header_by(separator);
+      const std::vector<std::string> header = columns_by(separator, text_, name_);
       std::size_t known = 0;
       for (const std::string& column : header) known += is_known(column);
       const std::size_t score = header.empty() ? 0 : known * 100'000 + header.size();
@@ -170,22 +187,7 @@ class LayoutReader {
       layout_.separator = separator;
       layout_.header = header;
     }
-    if (best == 0) split_header(',');  // says what is wrong with its quotes
-  }
-
-  std::vector<std::string> split_header(char separator) const {
-    Records records(text_, name_, separator);
-    std::vector<std::string_view> fields;
-    if (!records.next(fields)) fail(Exit::data, name_, "empty file", "a manifest begins with a header row");
-    std::vector<std::string> header;
-    for (const std::string_view field : fields) header.emplace_back(trimmed(field));
-    return header;
-  }
-
-  std::vector<std::string> header_by(char separator) const try {
-    return split_header(separator);
-  } catch (const Error&) {
-    return {};  // under this separator the quotes make no sense
+    if (best == 0) header_of(',', text_, name_);  // says what is wrong with its quotes
   }
 
   bool is_known(std::string_view column) const {
@@ -351,18 +353,16 @@ void check_is_table(std::string_view bytes, const std::string& name) {
 
 }  // namespace
 
-bool heads_table(std::string_view line, const SourceOptions& options) try {
-  for (const char separator : {'\t', ',', ';'}) {
-    std::vector<std::string_view> fields;
-    if (!Records(line, {}, separator).next(fields) || fields.size() < 2) continue;
-    for (const std::string_view field : fields)
-      if (trimmed(field) == options.image_column ||
-          std::ranges::find(kImageColumns, lowered(trimmed(field))) != kImageColumns.end())
-        return true;
-  }
-  return false;
-} catch (const Error&) {
-  return false;  // quotes that make no sense in a table
+bool heads_table(std::string_view line, const SourceOptions& options) {
+  const auto is_picture = [&](std::string_view field) {
+    return (!field.empty() && field == options.image_column) ||
+           std::ranges::find(kImageColumns, lowered(field)) != kImageColumns.end();
+  };
+  const bool is_sentence = trimmed(line).find_last_of(".!?") + 1 == trimmed(line).size();
+  return !is_sentence && std::ranges::any_of(std::string_view("\t,;"), [&](char separator) {
+    const std::vector<std::string> columns = columns_by(separator, line, {});
+    return columns.size() > 1 && std::ranges::any_of(columns, is_picture);
+  });
 }
 
 bool is_tsv(const SourceOptions& options) {
