@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import struct
-import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
@@ -18,7 +17,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from fetching import NO_NETWORK, alone, fail, is_whole, publish, read_table, run, shown, table  # noqa: E402
+from debian import checksum, fetch, unpack  # noqa: E402
+from fetching import alone, is_whole, publish, read_table, run, shown, table  # noqa: E402
 
 FORMAT = 2  # of what is written; raise it when the same packages give other files
 PACKAGES = ["openclipart-png", "openclipart-svg"]
@@ -37,53 +37,6 @@ SERIAL = re.compile(r"(?<=[a-z]{2})\d{1,3}$| ?#\d+$| 0\d+$")
 
 def say(message):
     print(f"clipart: {message}", flush=True)
-
-
-def checksum(path):
-    sha = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            sha.update(block)
-    return sha.hexdigest()
-
-
-def apt(*arguments, folder="."):
-    """What apt-get prints; fails with the line that says why."""
-    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        fail("needs apt-get and dpkg-deb (Debian or Ubuntu)", NO_NETWORK)
-    done = subprocess.run(["apt-get", "-q", *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True)
-    if done.returncode != 0:
-        why = re.findall(r"^E: (.+)$", done.stderr, re.MULTILINE) or ["no message"]
-        fail(f"apt-get {arguments[0]}: {why[0]} (are the lists fresh? apt-get update)", NO_NETWORK)
-    return done.stdout
-
-
-def available():
-    """[(file name, bytes, SHA-256)] of the packages as apt's signed lists name them."""
-    found = re.findall(r"^'[^']+' (\S+) (\d+) SHA256:([0-9a-f]{64})$", apt("download", "--print-uris", *PACKAGES),
-                       re.MULTILINE)
-    if len(found) != len(PACKAGES):
-        fail(f"apt-get knows no {' and '.join(PACKAGES)} (apt-get update; in Ubuntu they are in universe)", NO_NETWORK)
-    return [(name, int(size), sha) for name, size, sha in found]
-
-
-def fetch(folder):
-    """The packages' files in `folder`, whole."""
-    wanted = available()
-
-    def is_there(name, size, sha):
-        path = folder / name
-        return path.exists() and path.stat().st_size == size and checksum(path) == sha
-    if not all(is_there(*package) for package in wanted):
-        say(f"fetching {' and '.join(PACKAGES)}, {sum(size for _, size, _ in wanted) / 1e6:.0f} MB")
-        for old in folder.glob("*.deb"):
-            old.unlink()
-        apt("download", *PACKAGES, folder=folder)
-    for package in wanted:
-        if not is_there(*package):
-            fail(f"{package[0]} is not what apt's list promises")
-    return [folder / name for name, _, _ in wanted]
 
 
 def left_out():
@@ -202,12 +155,11 @@ def build(folder):
     start = time.monotonic()
     packages, part, images = folder / "packages", folder / "images.part", folder / "images"
     packages.mkdir(parents=True, exist_ok=True)
-    archives = fetch(packages)
+    archives = fetch(PACKAGES, packages, say)
     tree = packages / "tree"
     for old in (tree, part, images):
         shutil.rmtree(old, ignore_errors=True)
-    for archive in archives:
-        subprocess.run(["dpkg-deb", "--extract", archive, tree], check=True)
+    unpack(archives, tree)
     rows, account = choose(tree / "usr/share/openclipart")
     say(account)
     manifests = {name: [] for name in MANIFESTS}
