@@ -14,6 +14,10 @@ ObjectiveMaker read_sigmoid(Config& config);
 ObjectiveMaker read_same_concept(Config& config);
 ObjectiveMaker read_caption_tokens(Config& config);
 ObjectiveMaker read_simclr(Config& config);
+ObjectiveMaker read_moco(Config& config);
+ObjectiveMaker read_byol(Config& config);
+ObjectiveMaker read_self_distillation(Config& config);
+ObjectiveMaker read_masked_feature(Config& config);
 ObjectiveMaker read_rotation(Config& config);
 ObjectiveMaker read_jigsaw(Config& config);
 ObjectiveMaker read_inpainting(Config& config);
@@ -28,6 +32,10 @@ const std::vector<ObjectiveKind>& objective_kinds() {
       {"same_concept", read_same_concept},
       {"caption_tokens", read_caption_tokens},
       {"simclr", read_simclr},
+      {"moco", read_moco},
+      {"byol", read_byol},
+      {"self_distillation", read_self_distillation},
+      {"masked_feature", read_masked_feature},
       {"rotation", read_rotation},
       {"jigsaw", read_jigsaw},
       {"inpainting", read_inpainting},
