@@ -43,7 +43,8 @@ def plain(text):
 
 def parts_of(gloss):
     """(definition, example sentences) of "definition; "example"; "example" - author"."""
-    definition, _, rest = re.sub(r'[;:] ?(?=")', "\0", gloss).partition("\0")
+    definition, *rest = re.split(r'[;:] ?(?=")', gloss, maxsplit=1)
+    rest = "".join(rest)
     quoted = [] if rest.count('"') % 2 else re.findall(r'"([^"]*)"', rest)  # a quote that is never closed: none
     examples = [plain(example).rstrip(" ;:,") for example in quoted]
     return plain(definition).rstrip(" ;:"), [example for example in examples if " " in example]
