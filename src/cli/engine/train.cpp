@@ -13,8 +13,8 @@
 #include "tensors/device.h"
 #include "training/auto_recipe.h"
 #include "training/finish.h"
+#include "training/run_tokenizer.h"
 #include "training/signals.h"
-#include "training/take_over.h"
 #include "training/trainer.h"
 
 namespace duet {
@@ -63,14 +63,6 @@ fs::path choose_run(const TrainOptions& options) {
   if (!named.has_filename()) named = named.parent_path();
   std::error_code none;
   return fs::path("runs") / (fs::is_directory(named, none) ? named.filename() : named.stem());
-}
-
-// None for pictures alone. A text tower that is taken over keeps its pieces.
-std::optional<Tokenizer> make_tokenizer(const Recipe& recipe, const TrainingData& data) {
-  if (!recipe.model.text.make) return {};
-  if (!recipe.train.init_text.empty()) return taken_over_tokenizer(recipe);
-  if (!recipe.tokenizer.model.empty()) return Tokenizer::load(recipe.tokenizer.model);
-  return Tokenizer::train(training_texts(data), recipe.tokenizer);
 }
 
 // Minutes become steps once; from then on the run is a function of the recipe and the step. Evaluations get at
@@ -134,6 +126,7 @@ int train_new(const TrainOptions& options) {
   // What was read to pick the recipe has been spoken of, unless it is read in another way now.
   recipe.data.train.aloud =
       options.data.empty() || std::any_of(options.sets.begin(), options.sets.end(), moves_data);
+  check_objectives(recipe);
   const torch::Device device = choose_device(options.device);
   const int threads = set_compute_threads(options.threads);
   TrainingData data = read_training_data(recipe, options.root);
