@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/format.h"
+#include "optim/adamw.h"
 #include "tests/support/failure.h"
 
 namespace duet {
@@ -11,6 +13,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr const char* kBag = "[text]\nkind = \"bag_of_tokens\"\ncontext = 16\n";
 constexpr const char* kTransformer = "[text]\nkind = \"transformer\"\nwidth = 16\nheads = 2\nlayers = 1\n";
@@ -89,6 +92,40 @@ TEST(MakeObjectives, PassesOfTheirOwnAllowNoMicroBatch) {
       refusal("micro_batch = 8\n" + towers + "[views.simclr]\ncount = 2\n[[objective]]\nkind = \"simclr\"\n")
           .exit,
       Exit::ok);
+}
+
+TEST(MakeObjectives, HiddenPatchesNeedATowerThatSeesPatches) {
+  const std::string objective = "[[objective]]\nkind = \"masked_feature\"\n";
+  const Failure convolutions = refusal(std::string(kConvnet) + kBag + objective);
+  EXPECT_EQ(convolutions.exit, Exit::usage);
+  EXPECT_THAT(convolutions.text, AllOf(HasSubstr("r.toml:13"), HasSubstr("masked_feature"),
+                                       HasSubstr("single patches"), HasSubstr("image.kind = \"vit\"")));
+}
+
+// However strong the decay: twins belong to the objective, so the optimiser knows of them.
+TEST(NamedParameters, TwinsAreNeitherSteppedNorDecayed) {
+  const Recipe recipe = read_recipe(
+      Config::parse(cat("[data]\ntrain = \"shapes\"\n[train]\nsteps = 1\nbatch = 4\n", kConvnet, kBag,
+                        "[views.moco]\ncount = 2\n[[objective]]\nkind = \"moco\"\nqueue = 0\n"),
+                    "r.toml"));
+  Model model(recipe.model, 300, 1);
+  Teachers teachers(model);
+  const auto objectives =
+      make_objectives(recipe, model, teachers, {{"pairs", {.statistics = even_statistics(300)}}}, 1);
+  AdamW optimizer(plan_parameters(named_parameters(recipe, model, objectives), {}, 10), {.lr = 0.01});
+  Batch batch;
+  batch.views["moco"] = torch::randint(256, {8, 3, 16, 16}, torch::kLong).to(torch::kByte);
+  batch.image_id = batch.caption_id = batch.concept_id = torch::arange(4);
+  batch.tokens = torch::zeros({4, 1}, torch::kLong);
+  batch.rows = {0, 1, 2, 3};
+  EncodedBatch encoded(model, batch, {});
+  std::map<std::string, torch::Tensor> before;
+  for (const auto& item : objectives[0]->named_parameters()) before[item.key()] = item.value().clone();
+  objectives[0]->compute(encoded, {}).loss.backward();
+  optimizer.step(1);
+  for (const auto& item : objectives[0]->named_parameters())
+    EXPECT_EQ(torch::equal(item.value(), before.at(item.key())), item.key().starts_with("twin.")) << item.key();
+  for (const auto& [name, value] : optimizer.state()) EXPECT_THAT(name, Not(HasSubstr("twin"))) << name;
 }
 
 }  // namespace

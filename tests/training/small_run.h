@@ -73,8 +73,10 @@ inline std::string bytes_of(const fs::path& file) { return read_file(file); }
 inline void expect_equal_runs(const fs::path& a, const fs::path& b) {
   EXPECT_EQ(bytes_of(a / "model/model.safetensors"), bytes_of(b / "model/model.safetensors"));
   EXPECT_EQ(bytes_of(a / "metrics.jsonl"), bytes_of(b / "metrics.jsonl"));
-  for (const char* file : {"model", "ema", "optimizer", "objectives"}) {
-    const std::string name = std::string(file) + ".safetensors";
+  std::vector<std::string> files = {"model", "ema", "optimizer", "objectives"};
+  if (fs::exists(checkpoint_folder(a, 12) / "teachers.safetensors")) files.push_back("teachers");
+  for (const std::string& file : files) {
+    const std::string name = file + ".safetensors";
     EXPECT_EQ(bytes_of(checkpoint_folder(a, 12) / name), bytes_of(checkpoint_folder(b, 12) / name)) << name;
   }
 }

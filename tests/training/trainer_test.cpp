@@ -20,6 +20,12 @@ constexpr const char* kSelfSupervised =
     "{kind='inpainting'}, {kind='autoencoder', variational=true}, {kind='masked_lm'}, "
     "{kind='autoregressive_lm'}]";
 
+// Teachers, twins, queues and centres; judged on held-out pairs on the way, which may move none of them.
+constexpr const char* kTaught =
+    "objective=[{kind='info_nce'}, {kind='moco', queue=64}, {kind='byol'}, "
+    "{kind='self_distillation', prototypes=32, momentum=0.9}]";
+constexpr const char* kTaughtPatches = "objective=[{kind='info_nce'}, {kind='masked_feature', prototypes=32}]";
+
 class TrainerTest : public testing::TestWithParam<std::vector<std::string>> {};
 
 // From every checkpoint of a run, going on gives the bytes of the run that never stopped.
@@ -52,7 +58,13 @@ INSTANTIATE_TEST_SUITE_P(
                     std::vector<std::string>{"text.kind=transformer", "text.width=16", "text.layers=1",
                                              "text.heads=2", "text.dropout=0.1"},
                     std::vector<std::string>{"text.kind=transformer", "text.width=16", "text.layers=1",
-                                             "text.heads=2", "views.simclr.count=2", kSelfSupervised}));
+                                             "text.heads=2", "views.simclr.count=2", kSelfSupervised},
+                    std::vector<std::string>{"data.split=0.2", "views.moco.count=2", "views.byol.count=2",
+                                             "views.global.count=2", "views.local.count=2",
+                                             "views.local.size=16", kTaught},
+                    std::vector<std::string>{
+                        "data.split=0.2", "image={kind='vit', size=24, patch=8, width=16, heads=2, layers=1}",
+                        kTaughtPatches}));
 
 // Every bit of the logs may be wrong: a run is resumed, ends with the same weights, and has a report.
 TEST(Trainer, DamagedLogsDoNotHoldARunHostage) {
