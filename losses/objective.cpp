@@ -13,6 +13,8 @@ ObjectiveMaker read_info_nce(Config& config);
 ObjectiveMaker read_sigmoid(Config& config);
 ObjectiveMaker read_same_concept(Config& config);
 ObjectiveMaker read_caption_tokens(Config& config);
+ObjectiveMaker read_captioning(Config& config);
+ObjectiveMaker read_image_text_matching(Config& config);
 ObjectiveMaker read_simclr(Config& config);
 ObjectiveMaker read_moco(Config& config);
 ObjectiveMaker read_byol(Config& config);
@@ -24,6 +26,8 @@ ObjectiveMaker read_inpainting(Config& config);
 ObjectiveMaker read_autoencoder(Config& config);
 ObjectiveMaker read_masked_lm(Config& config);
 ObjectiveMaker read_autoregressive_lm(Config& config);
+ObjectiveMaker read_denoising(Config& config);
+ObjectiveMaker read_next_sentence(Config& config);
 
 const std::vector<ObjectiveKind>& objective_kinds() {
   static const std::vector<ObjectiveKind> kinds = {
@@ -31,6 +35,8 @@ const std::vector<ObjectiveKind>& objective_kinds() {
       {"sigmoid", read_sigmoid},
       {"same_concept", read_same_concept},
       {"caption_tokens", read_caption_tokens},
+      {"captioning", read_captioning},
+      {"image_text_matching", read_image_text_matching},
       {"simclr", read_simclr},
       {"moco", read_moco},
       {"byol", read_byol},
@@ -42,6 +48,8 @@ const std::vector<ObjectiveKind>& objective_kinds() {
       {"autoencoder", read_autoencoder},
       {"masked_lm", read_masked_lm},
       {"autoregressive_lm", read_autoregressive_lm},
+      {"denoising", read_denoising},
+      {"next_sentence", read_next_sentence},
   };
   return kinds;
 }
