@@ -254,6 +254,9 @@ std::vector<std::pair<std::int64_t, std::string>> for_each_image(
     BadRows bad;
   };
   use_one_opencv_thread();
+  if (!source.pairs.empty() && !source.has_pictures())
+    fail(Exit::data, place_of(source), "is a text without pictures",
+         "give a manifest (.csv, .tsv) or a folder of pictures");
   const std::int64_t rows = size_of(source), parts = (rows + batch - 1) / batch;
   const DecodeOptions decode{.enough = 2 * preprocessing.size, .max_pixels = max_pixels};
   const auto make = [&](std::int64_t index, const std::atomic<bool>& stop) {

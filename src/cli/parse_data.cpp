@@ -14,7 +14,8 @@ void add_data(Grammar& grammar) {
                   "count pairs; name missing, unreadable and duplicate pictures, empty and over-long captions",
                   {{"a table of paths and captions", "duet data check photos.csv"},
                    {"every finding, for a script", "duet data check photos.csv --json > findings.json"}});
-  add_value(app, "MANIFEST", options->manifest, "PATH", "a .csv or .tsv manifest, or a folder of pictures")
+  add_value(app, "MANIFEST", options->manifest, "PATH",
+            "a .csv or .tsv manifest, a folder of pictures, or a text (.txt)")
       ->required();
   add_list(app, "--captions", options->captions, "COLUMN",
            "caption columns, repeated or with commas (default: found by name)")

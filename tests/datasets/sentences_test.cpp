@@ -234,6 +234,13 @@ TEST_F(Sentences, Examined) {
   EXPECT_THAT(report.sizes, IsEmpty());
 }
 
+TEST_F(Sentences, HaveNoPicturesToEmbed) {
+  EXPECT_THAT(error_of([&] {
+                for_each_image(read("one\ntwo"), {}, 2, 0, 100, {}, [](std::int64_t, torch::Tensor) {});
+              }),
+              AllOf(HasSubstr("text.txt: is a text without pictures"), HasSubstr("folder of pictures")));
+}
+
 TEST_F(Sentences, NeedNoPixelCache) {
   EXPECT_EQ(make_pixel_cache(read("one\ntwo"), {}, {.cache = "memory"}), nullptr);
 }
