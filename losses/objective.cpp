@@ -26,6 +26,8 @@ ObjectiveMaker read_inpainting(Config& config);
 ObjectiveMaker read_autoencoder(Config& config);
 ObjectiveMaker read_masked_lm(Config& config);
 ObjectiveMaker read_autoregressive_lm(Config& config);
+ObjectiveMaker read_word2vec(Config& config);
+ObjectiveMaker read_glove(Config& config);
 ObjectiveMaker read_denoising(Config& config);
 ObjectiveMaker read_next_sentence(Config& config);
 
@@ -48,6 +50,8 @@ const std::vector<ObjectiveKind>& objective_kinds() {
       {"autoencoder", read_autoencoder},
       {"masked_lm", read_masked_lm},
       {"autoregressive_lm", read_autoregressive_lm},
+      {"word2vec", read_word2vec},
+      {"glove", read_glove},
       {"denoising", read_denoising},
       {"next_sentence", read_next_sentence},
   };

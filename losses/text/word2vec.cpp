@@ -1,0 +1,108 @@
+// word2vec: which words stand near a word? (Mikolov et al. 2013: skip-gram and CBOW, negative sampling,
+// frequent words dropped at random, windows of random reach.)
+#include <ATen/ops/diff.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/embedding_bag.h>
+#include <ATen/ops/zeros.h>
+
+#include <utility>
+#include <vector>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "core/format.h"
+#include "losses/text/word_vectors.h"
+
+namespace duet {
+namespace {
+
+struct Options {
+  UnitOptions unit;
+  bool skip_gram = true;       // a word tells each neighbour; cbow: the neighbours' mean tells the word
+  std::int64_t window = 5;     // words to each side, at most (word2vec.c, fastText)
+  std::int64_t negatives = 5;  // words drawn a pair (the paper: 5 to 20 for small texts)
+  double subsample = 1e-4;     // (fastText; the paper: 1e-5, of billions of words)
+  std::int64_t pairs = 4096;   // a step; cbow: words
+};
+
+// What is told from what: pair i's inputs, the mean of which tells its target.
+struct Pairs {
+  torch::Tensor inputs, offsets;  // [M], [N]; skip-gram: [N] and undefined
+  torch::Tensor targets;          // [N]
+};
+
+class Word2vec : public WordVectors {
+ public:
+  Word2vec(const Setting& setting, const Options& options, WordCorpus read)
+      : WordVectors(setting, options.unit, std::move(read)),
+        options_(options),
+        keep_(keep_probabilities(corpus_, options.subsample)),
+        sampler_(corpus_.counts) {
+    output_ = register_parameter("output", at::zeros(input_.sizes()));
+  }
+
+  LossTerms compute(EncodedBatch&, const StepInfo&) override {
+    const auto device = output_.device();
+    const Pairs pairs = draw();
+    const auto negatives = sampler_.draw({pairs.targets.size(0), options_.negatives}).to(device);
+    const auto inputs = pairs.inputs.to(device);
+    const auto hidden =
+        options_.skip_gram
+            ? at::embedding(input_, inputs)
+            : std::get<0>(at::embedding_bag(input_, inputs, pairs.offsets.to(device), false, kMean));
+    return negative_sampling(hidden, output_, pairs.targets.to(device), negatives);
+  }
+
+ protected:
+  torch::Tensor vectors() const override { return input_; }
+
+ private:
+  static constexpr std::int64_t kMean = 1;
+
+  Pairs draw() const {
+    const Windows w = draw_windows(corpus_, keep_, options_.window, options_.pairs, !options_.skip_gram);
+    if (!options_.skip_gram) return {w.contexts, w.offsets, w.centres};
+    const auto ends = torch::tensor({w.contexts.size(0)}, torch::kLong);
+    return {w.centres.repeat_interleave(at::diff(w.offsets, 1, 0, {}, ends)), {}, w.contexts};
+  }
+
+  Options options_;
+  std::vector<double> keep_;
+  UnigramSampler sampler_;
+  torch::Tensor output_;
+};
+
+// Of a word or two in a hundred, a step would search long for pairs.
+void check_subsample(const Setting& setting, const Options& o, const WordCorpus& corpus) {
+  const auto keep = keep_probabilities(corpus, o.subsample);
+  double kept = 0, all = 0;
+  for (const std::int32_t id : corpus.ids) {
+    if (id == WordCorpus::kBetween) continue;
+    kept += keep[static_cast<std::size_t>(id)];
+    ++all;
+  }
+  if (all == 0 || kept >= 0.02 * all) return;
+  fail(Exit::usage, setting.where,
+       cat("subsample = ", o.subsample, " leaves ", fixed(100 * kept / all, 1), " % of the texts"),
+       "set a larger 'subsample', or 0 to keep every word");
+}
+
+}  // namespace
+
+ObjectiveMaker read_word2vec(Config& config) {
+  Options o;
+  o.unit = read_unit(config);
+  o.skip_gram = config.choice("mode", "skip_gram", {"skip_gram", "cbow"}) == "skip_gram";
+  o.window = config.integer("window", o.window, 1, 1000);
+  o.negatives = config.integer("negatives", o.negatives, 1, 1000);
+  o.subsample = config.number("subsample", o.subsample, {0, 1});
+  o.pairs = config.integer("pairs", o.pairs, 1, 1 << 24);
+  return [o](const Setting& setting) {
+    WordCorpus corpus = read_word_corpus(setting.corpus, o.unit);
+    check_corpus(setting, o.unit, corpus, o.negatives + 1);
+    check_subsample(setting, o, corpus);
+    return std::make_shared<Word2vec>(setting, o, std::move(corpus));
+  };
+}
+
+}  // namespace duet

@@ -1,0 +1,334 @@
+// word2vec and glove: equal to plain PyTorch (golden/make_word_vectors.py), and what they draw and count.
+#include "losses/text/word_vectors.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/format.h"
+#include "core/random.h"
+#include "encoders/blocks.h"
+#include "golden_values.h"
+#include "tiny_model.h"
+
+namespace duet {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using testing::GoldenValues;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using testing::tiny_model;
+
+using Texts = std::vector<std::string>;
+
+// Pieces of kVocabulary ids, as the tiny caption tower has them.
+const Tokenizer& tokenizer() {
+  static const Tokenizer trained = [] {
+    TokenizerOptions options;
+    options.kind = "bpe";
+    options.vocabulary = testing::kPadId;
+    options.byte_fallback = false;
+    return Tokenizer::train({"a b c d", "b c d e", "abcde edcba", "e d c b a", "aa bb cc dd ee"}, options);
+  }();
+  return trained;
+}
+
+std::shared_ptr<Objective> make(const std::string& keys, const Texts& texts, Model& model) {
+  Config recipe = Config::parse("[[objective]]\n" + keys, "r.toml");
+  const auto specs = read_objectives(recipe);
+  recipe.finish();
+  Setting setting{.where = specs.front().where, .model = &model};
+  setting.corpus = {.texts = [texts] { return texts; }, .tokenizer = &tokenizer(), .format = {.eos = true}};
+  return specs.front().make(setting);
+}
+
+LossTerms loss_of(Objective& objective, Model& model, std::uint64_t seed) {
+  EncodedBatch batch(model, testing::tiny_batch(2, 1), {});
+  torch::manual_seed(seed);
+  LossTerms terms = objective.compute(batch, {});
+  EXPECT_EQ(batch.encoder_passes(), 0);
+  return terms;
+}
+
+WordCorpus corpus_of(const Texts& texts, std::int64_t min_count = 1, std::int64_t most = 1000) {
+  return read_word_corpus({.texts = [texts] { return texts; }},
+                          {.words = true, .min_count = min_count, .most = most});
+}
+
+// One text of `length` different words, in order.
+WordCorpus line_of(std::int32_t length) {
+  WordCorpus corpus;
+  corpus.ids.push_back(WordCorpus::kBetween);
+  for (std::int32_t id = 0; id < length; ++id) {
+    corpus.names.push_back(cat("w", id));
+    corpus.counts.push_back(1);
+    corpus.ids.push_back(id);
+  }
+  corpus.ids.push_back(WordCorpus::kBetween);
+  return corpus;
+}
+
+struct Case {
+  std::string name, keys;
+  int gradients;
+};
+class WordVectorsGolden : public ::testing::TestWithParam<Case> {};
+
+TEST_P(WordVectorsGolden, EqualsPlainPyTorch) {
+  const Case& one = GetParam();
+  const GoldenValues golden("word_vectors.safetensors");
+  const auto &ids = golden.at("corpus/ids"), &ends = golden.at("corpus/ends");
+  Texts texts(1);
+  for (std::int64_t i = 0; i < ids.size(0); ++i) {
+    texts.back() += cat("w", ids[i].item<std::int64_t>(), " ");
+    if (ends[i].item<std::int64_t>() == 1) texts.emplace_back();
+  }
+  const auto model = tiny_model();
+  const auto objective =
+      make("unit = \"word\"\nmin_count = 2\ndimension = 6\nwindow = 3\npairs = 64\n" + one.keys, texts, *model);
+  golden.set(*objective, one.name + "/weight/", "objective.");
+  const LossTerms terms = loss_of(*objective, *model, 11);
+  EXPECT_NEAR(terms.loss.item<double>(), golden.at(one.name + "/loss").item<double>(), 1e-5);
+  terms.loss.backward();
+  EXPECT_EQ(golden.expect_gradients(*model, one.name, "") +
+                golden.expect_gradients(*objective, one.name, "objective."),
+            one.gradients);
+}
+
+const std::string kWord2vec = "kind = \"word2vec\"\nnegatives = 4\nsubsample = 0.02\n";
+INSTANTIATE_TEST_SUITE_P(Kinds, WordVectorsGolden,
+                         ::testing::Values(Case{"skip_gram", kWord2vec, 2},
+                                           Case{"cbow", kWord2vec + "mode = \"cbow\"\n", 2},
+                                           Case{"glove", "kind = \"glove\"\nx_max = 2\n", 4}),
+                         [](const auto& one) { return one.param.name; });
+
+TEST(NegativeSampling, KnowingNothingCostsOneQuestionEach) {
+  const auto hidden = torch::ones({3, 4}), output = torch::zeros({9, 4});
+  const auto targets = torch::tensor({0, 1, 2}, torch::kLong);
+  const auto negatives = torch::tensor({{3, 4}, {5, 6}, {7, 8}}, torch::kLong);
+  EXPECT_NEAR(negative_sampling(hidden, output, targets, negatives).loss.item<double>(), 3 * std::log(2), 1e-6);
+  const auto own = torch::tensor({{3, 4}, {1, 1}, {7, 2}}, torch::kLong);  // three of them are targets
+  EXPECT_NEAR(negative_sampling(hidden, output, targets, own).loss.item<double>(), 2 * std::log(2), 1e-6);
+}
+
+TEST(Windows, NearWordsComeMoreOftenThanFarOnes) {
+  torch::manual_seed(1);
+  const WordCorpus corpus = line_of(2000);
+  const Windows w = draw_windows(corpus, keep_probabilities(corpus, 0), 4, 40000, false);
+  ASSERT_EQ(w.contexts.size(0), 40000);
+  std::map<std::int64_t, double> share;
+  for (std::int64_t i = 0; i < w.centres.size(0); ++i) {
+    const std::int64_t end = i + 1 < w.offsets.size(0) ? w.offsets[i + 1].item<std::int64_t>() : 40000;
+    for (std::int64_t k = w.offsets[i].item<std::int64_t>(); k < end; ++k)
+      share[(w.contexts[k] - w.centres[i]).item<std::int64_t>()] += 1. / 40000;
+  }
+  ASSERT_EQ(share.size(), 8u);  // -4 .. 4 without 0
+  for (const auto& [distance, value] : share)
+    EXPECT_NEAR(value, static_cast<double>(5 - std::abs(distance)) / 20, .01) << distance;
+}
+
+TEST(Windows, EndWithTheText) {
+  torch::manual_seed(2);
+  const WordCorpus corpus = corpus_of({"a b c", "alone", "x y"});
+  const Windows w = draw_windows(corpus, keep_probabilities(corpus, 0), 9, 3000, true);
+  ASSERT_EQ(w.centres.size(0), 3000);
+  const auto group = [&](std::int64_t id) { return corpus.names[static_cast<std::size_t>(id)] < "d" ? 0 : 1; };
+  for (std::int64_t i = 0; i + 1 < 3000; ++i) {
+    for (std::int64_t k = w.offsets[i].item<std::int64_t>(); k < w.offsets[i + 1].item<std::int64_t>(); ++k)
+      EXPECT_EQ(group(w.contexts[k].item<std::int64_t>()), group(w.centres[i].item<std::int64_t>()));
+  }
+}
+
+TEST(Windows, ReachOverDroppedWords) {
+  torch::manual_seed(3);
+  const WordCorpus corpus = line_of(300);
+  std::vector<double> keep(300, 1);
+  for (std::size_t id = 0; id < 300; id += 2) keep[id] = 0;
+  const Windows w = draw_windows(corpus, keep, 1, 2000, false);
+  EXPECT_TRUE((w.centres.remainder(2) == 1).all().item<bool>());
+  EXPECT_TRUE((w.contexts.remainder(2) == 1).all().item<bool>());
+  const auto ends = torch::cat({w.offsets.slice(0, 1), torch::tensor({2000}, torch::kLong)});
+  const auto apart = (w.contexts - w.centres.repeat_interleave(ends - w.offsets)).abs();
+  EXPECT_TRUE((apart == 2).all().item<bool>());
+}
+
+TEST(KeepProbabilities, FrequentWordsAreDroppedAsWord2vecDoes) {
+  WordCorpus corpus;
+  corpus.counts = {900, 90, 10, 0};
+  EXPECT_THAT(keep_probabilities(corpus, 0), ElementsAre(1, 1, 1, 1));
+  const auto keep = keep_probabilities(corpus, .01);
+  EXPECT_NEAR(keep[0], std::sqrt(.01 / .9) + .01 / .9, 1e-12);
+  EXPECT_NEAR(keep[1], std::sqrt(.01 / .09) + .01 / .09, 1e-12);
+  EXPECT_EQ(keep[2], 1);
+}
+
+TEST(UnigramSampler, DrawsByCountToThreeQuarters) {
+  torch::manual_seed(4);
+  const auto drawn = UnigramSampler({0, 16, 0, 81, 1, 0}).draw({200, 500});
+  const auto share = torch::bincount(drawn.flatten(), {}, 6).to(torch::kDouble) / 100000;
+  const double all = 8 + 27 + 1;
+  const double expected[] = {0, 8 / all, 0, 27 / all, 1 / all, 0};
+  for (std::int64_t id = 0; id < 6; ++id)
+    EXPECT_NEAR(share[id].item<double>(), expected[id], expected[id] == 0 ? 0 : .01);
+}
+
+TEST(WordCorpus, WordsAreWhatAReaderTakesForWords) {
+  const WordCorpus corpus = corpus_of({"Über den Wolken, über 99 Wolken.", "Ёлка (ёлка) — 日本", "wolken"}, 2);
+  EXPECT_THAT(corpus.names, ElementsAre("wolken", "über", "ёлка"));
+  EXPECT_THAT(corpus.counts, ElementsAre(3, 2, 2));
+  EXPECT_THAT(corpus.ids, ElementsAre(-1, 1, 0, 1, 0, -1, 2, 2, -1));
+  EXPECT_THAT(corpus_of({"b b b a a c"}, 1, 2).names, ElementsAre("b", "a"));
+}
+
+TEST(Cooccurrences, CountOneByDistance) {
+  const Cooccurrences near = count_neighbours(corpus_of({"a b a c", "b a"}), 2);  // a b c by falling count
+  const auto table = torch::zeros({3, 3});
+  table.index_put_({near.rows.to(torch::kLong), near.columns.to(torch::kLong)}, near.values);
+  // a-b: 1 + 1 and 1; a-c: 1; b-c: 1/2; the two a stand two apart, counted from both.
+  const auto expected = torch::tensor({{1., 3., 1.}, {3., 0., .5}, {1., .5, 0.}});
+  EXPECT_TRUE(torch::allclose(table, expected)) << table;
+  EXPECT_EQ(near.values.size(0), 7);
+}
+
+TEST(PieceVectors, TrainTheTowersTableAndNoSpecial) {
+  const Texts texts = {"a b c d", "b c d e", "abcde edcba", "a b \u2603"};
+  for (const std::string kind : {"word2vec", "glove"}) {
+    const auto model = tiny_model();
+    const auto objective = make("kind = \"" + kind + "\"\n", texts, *model);
+    {
+      const torch::NoGradGuard no_grad;
+      objective->named_parameters()["output"].fill_(.1);  // from zeros, the input vectors get no gradient
+    }
+    loss_of(*objective, *model, 5).loss.backward();
+    const auto moved = model->text->token_table().grad().abs().sum(1) > 0;  // [V]
+    ASSERT_GT(moved.sum().item<std::int64_t>(), 4);
+    std::set<std::int64_t> held;
+    for (const auto& text : texts) {
+      for (const std::int64_t id : tokenizer().encode(text)) held.insert(id);
+    }
+    for (std::int64_t id = 0; id < tokenizer().vocabulary(); ++id) {
+      if (held.contains(id) && !tokenizer().is_unknown(id)) continue;
+      EXPECT_FALSE(moved[id].item<bool>()) << kind << " " << tokenizer().piece(id);
+    }
+    EXPECT_FALSE(objective->named_parameters().contains("input"));
+  }
+}
+
+TEST(WordVectors, AreWrittenAsWord2vecsTextFormat) {
+  const auto model = tiny_model();
+  const auto objective = make("kind = \"glove\"\nunit = \"word\"\nmin_count = 1\ndimension = 3\n",
+                              {"Rot blau", "blau grün", "blau"}, *model);
+  const auto named = objective->named_parameters();
+  std::istringstream text(objective->word_vectors());
+  std::int64_t count = 0, dimension = 0;
+  text >> count >> dimension;
+  EXPECT_EQ(count, 3);
+  EXPECT_EQ(dimension, 3);
+  const auto sum = named["input"] + named["output"];
+  for (const std::string expected : {"blau", "grün", "rot"}) {
+    std::string word;
+    text >> word;
+    EXPECT_EQ(word, expected);
+    const std::int64_t row = expected == "blau" ? 0 : expected == "grün" ? 1 : 2;
+    for (std::int64_t i = 0; i < dimension; ++i) {
+      float value = 0;
+      text >> value;
+      EXPECT_EQ(value, sum[row][i].item<float>());
+    }
+  }
+  const auto pieces = make("kind = \"word2vec\"\nnegatives = 2\n", {"a b c d", "b c d e"}, *model);
+  EXPECT_THAT(pieces->word_vectors(),
+              AllOf(HasSubstr(" 10\n"), HasSubstr("\n\u2581b "), ::testing::Not(HasSubstr("[PAD]"))));
+}
+
+TEST(WordVectors, WordsOfOneTopicComeNearEachOther) {
+  Texts texts;
+  duet::Random random(6);
+  for (int i = 0; i < 300; ++i) {  // ten words, of which one to five and six to ten go together
+    const std::uint64_t first = random.below(2) * 5;
+    std::string text;
+    for (int k = 0; k < 6; ++k) text += cat("w", first + random.below(5), " ");
+    texts.push_back(text);
+  }
+  const auto model = tiny_model();
+  const auto objective =
+      make("kind = \"word2vec\"\nunit = \"word\"\ndimension = 8\npairs = 500\nsubsample = 0\n", texts, *model);
+  for (int step = 0; step < 150; ++step) {
+    loss_of(*objective, *model, static_cast<std::uint64_t>(step)).loss.backward();
+    const torch::NoGradGuard no_grad;
+    for (auto& p : objective->parameters()) {
+      p -= 2 * p.grad();
+      p.mutable_grad() = torch::Tensor();
+    }
+  }
+  std::istringstream text(objective->word_vectors());
+  std::string word;
+  std::getline(text, word);
+  std::vector<torch::Tensor> groups[2];
+  while (text >> word) {
+    std::vector<float> vector(8);
+    for (float& value : vector) text >> value;
+    groups[word < "w5" ? 0 : 1].push_back(unit(torch::tensor(vector)));
+  }
+  const auto a = torch::stack(groups[0]), b = torch::stack(groups[1]);
+  ASSERT_EQ(a.size(0), 5);
+  ASSERT_EQ(b.size(0), 5);
+  EXPECT_GT(a.mm(a.t()).min().item<double>(), a.mm(b.t()).max().item<double>() + .3);
+}
+
+template <class Action>
+std::string message(Action action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit(), Exit::usage);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(WordVectors, Refusals) {
+  const auto model = tiny_model();
+  const auto of = [&](const std::string& keys, const Texts& texts) {
+    return message([&] { make(keys, texts, *model); });
+  };
+  const std::string words = "kind = \"word2vec\"\nunit = \"word\"\n";
+  EXPECT_THAT(of(words + "min_count = 2\n", {"a b a b", "c a d"}),
+              AllOf(StartsWith("r.toml:2:1: "), HasSubstr("2 different words that occur at least 2 times"),
+                    HasSubstr("5 negatives"), HasSubstr("'min_count'")));
+  EXPECT_THAT(of(words + "min_count = 1\n", {"a", "b", "c"}),
+              AllOf(StartsWith("r.toml:2:1: "), HasSubstr("no text holds two words")));
+  EXPECT_THAT(of("kind = \"glove\"\n", {"", "."}), HasSubstr("no text holds two pieces"));
+  EXPECT_THAT(of("kind = \"word2vec\"\nnegatives = 50\n", {"a b c d"}), HasSubstr("different pieces, too few"));
+  EXPECT_THAT(of(words + "min_count = 1\nsubsample = 1e-9\n", {"a b c d e f g h"}),
+              AllOf(StartsWith("r.toml:2:1: "), HasSubstr("subsample = 1e-09 leaves 0.0 %")));
+  EXPECT_THAT(message([] {
+                Config recipe = Config::parse("[[objective]]\nkind = \"glove\"\nmin_count = 3\n", "r.toml");
+                read_objectives(recipe);
+                recipe.finish();
+              }),
+              AllOf(StartsWith("r.toml:3:1: "), HasSubstr("min_count")));
+}
+
+TEST(WordVectors, AreMadeWithoutTexts) {  // for `duet check`
+  for (const std::string kind : {"word2vec", "glove"}) {
+    for (const std::string unit : {"word", "piece"}) {
+      const auto model = tiny_model();
+      const auto objective =
+          testing::make_objective("kind = \"" + kind + "\"\nunit = \"" + unit + "\"\n", *model);
+      EXPECT_TRUE(objective->needs().texts);
+      EXPECT_GT(objective->parameters().size(), 0u);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace duet
