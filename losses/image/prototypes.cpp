@@ -51,24 +51,31 @@ Prototypes::Prototypes(const Init& init, std::int64_t in, const PrototypeOptions
     : options_(options),
       student_(add<PrototypeHead>(*this, init, "student", in, options)),
       teacher_(add<PrototypeHead>(*this, init, "teacher", in, options)),
-      centre_(register_buffer("centre", at::zeros({options.count}))) {
+      centre_(register_buffer("centre", at::zeros({options.count}))),
+      steps_(register_buffer("steps", at::zeros({}, torch::kLong))) {
   become(*teacher_, *student_);
 }
 
+double Prototypes::progress(const StepInfo& info) const {
+  return steps_.item<double>() / static_cast<double>(info.steps);
+}
+
 torch::Tensor Prototypes::log_shares(const torch::Tensor& student, const StepInfo& info) const {
-  const bool frozen = info.progress() < options_.frozen;
+  const bool frozen = progress(info) < options_.frozen;
   return at::log_softmax(student_->forward(student, frozen) / options_.temperature, 1);
 }
 
 torch::Tensor Prototypes::targets(const torch::Tensor& teacher, const StepInfo& info) {
   const auto cosines = teacher_->forward(teacher);
   if (is_training()) said_ = cosines.mean(0);
-  return at::softmax((cosines - centre_) / options_.teacher_temperature(info.progress()), 1);
+  return at::softmax((cosines - centre_) / options_.teacher_temperature(progress(info)), 1);
 }
 
 void Prototypes::after_step(double momentum) {
   follow(*teacher_, *student_, momentum);
-  if (said_.defined()) centre_.mul_(options_.centre_momentum).add_(said_, 1 - options_.centre_momentum);
+  if (!said_.defined()) return;
+  centre_.mul_(options_.centre_momentum).add_(said_, 1 - options_.centre_momentum);
+  steps_.add_(1);
   said_.reset();
 }
 

@@ -20,10 +20,10 @@ struct PrototypeOptions {
   ProjectionOptions head = {.layers = 3, .hidden = 512, .dimension = 256};
   std::int64_t count = 4096;
   double temperature = 0.1;                         // the student's
-  double teacher_start = 0.04, teacher_end = 0.07;  // linear over the first `warmup` of the run
-  double warmup = 0.1;                              // DINO: 30 of 300 epochs
+  double teacher_start = 0.04, teacher_end = 0.07;  // linear over `warmup`
+  double warmup = 0.1;                              // a share of the run's steps (DINO: 30 of 300 epochs)
   double centre_momentum = 0.9;
-  double frozen = 0.01;  // share of the run before the prototypes are trained (DINO: the first epoch)
+  double frozen = 0.01;  // this share passes before the prototypes are trained (DINO: the first epoch)
   double teacher_temperature(double progress) const;
 };
 // Keys head_*, prototypes, temperature, teacher_temperature (a number, or [start, end]), temperature_warmup,
@@ -42,7 +42,8 @@ class PrototypeHead : public torch::nn::Module {
   torch::Tensor prototypes_;  // [K, dimension]
 };
 
-// The student's head, its twin for the teacher, and the centre.
+// The student's head, its twin for the teacher, and the centre. Warm-up and freezing begin with the first step
+// that trains it, which may be late in a run.
 class Prototypes : public torch::nn::Module {
  public:
   Prototypes(const Init& init, std::int64_t in, const PrototypeOptions& options);
@@ -52,9 +53,12 @@ class Prototypes : public torch::nn::Module {
   void after_step(double momentum);  // twin and centre follow
 
  private:
+  double progress(const StepInfo& info) const;  // own steps over the run's
+
   PrototypeOptions options_;
   std::shared_ptr<PrototypeHead> student_, teacher_;
   torch::Tensor centre_;  // [K]
+  torch::Tensor steps_;   // [] int64: that trained it
   torch::Tensor said_;    // [K]: mean of this step
 };
 
