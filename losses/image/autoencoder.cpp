@@ -10,6 +10,7 @@
 #include "encoders/blocks.h"
 #include "losses/image/pixels.h"
 #include "losses/objective.h"
+#include "losses/shown.h"
 
 namespace duet {
 namespace {
@@ -49,7 +50,7 @@ class PictureDecoder : public torch::nn::Module {
   std::vector<std::shared_ptr<Conv>> convolutions_;
 };
 
-class Autoencoder : public Objective {
+class Autoencoder : public Objective, public ShowsPictures {
  public:
   Autoencoder(Options options, std::int64_t width, std::int64_t size, const Init& init)
       : options_(std::move(options)) {
@@ -74,6 +75,15 @@ class Autoencoder : public Objective {
     terms.loss = terms.loss + options_.beta * 2 * divergence / static_cast<double>(truth[0].numel());
     terms.metrics.emplace_back("divergence", divergence.detach());
     return terms;
+  }
+
+  PictureGuess show(EncodedBatch& batch) override {
+    const auto code = code_->forward(batch.image_pooled(options_.view));
+    const auto told = decoder_->forward(code.narrow(1, 0, options_.bottleneck));  // variational: of the mean
+    const auto pictures = batch.batch().views.at(options_.view);
+    PictureGuess guess = told_pixels(batch.model().spec(), pictures, told, batch.model().normalize(pictures));
+    guess.columns.erase(guess.columns.begin());  // nothing is hidden
+    return guess;
   }
 
  private:

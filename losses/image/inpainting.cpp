@@ -5,6 +5,7 @@
 #include "core/format.h"
 #include "losses/image/pixels.h"
 #include "losses/objective.h"
+#include "losses/shown.h"
 
 namespace duet {
 namespace {
@@ -14,7 +15,7 @@ struct Options {
   HideOptions hide;
 };
 
-class Inpainting : public Objective {
+class Inpainting : public Objective, public ShowsPictures {
  public:
   Inpainting(Options options, std::int64_t width, std::int64_t pixels, const Init& init)
       : options_(std::move(options)), decoder_(add<CellDecoder>(*this, init, "decoder", width, pixels)) {}
@@ -22,14 +23,28 @@ class Inpainting : public Objective {
   Needs needs() const override { return {.views = {options_.view}, .edits = true}; }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
-    const auto pictures = batch.batch().views.at(options_.view);
-    const auto hidden = hide(pictures, options_.hide, batch.model().spec().mean);
-    const auto told = decoder_->forward(batch.encode_images("inpainting", hidden.pictures).tokens);
-    const auto truth = batch.model().normalize(pictures);
-    return {pixel_error(told, truth, hidden.mask), {{"explained", explained(told, truth, hidden.mask)}}};
+    const Told t = tell(batch);
+    return {pixel_error(t.told, t.truth, t.hidden.mask),
+            {{"explained", explained(t.told, t.truth, t.hidden.mask)}}};
+  }
+
+  PictureGuess show(EncodedBatch& batch) override {
+    const Told t = tell(batch);
+    return told_pixels(batch.model().spec(), t.hidden.pictures, t.told, t.truth, t.hidden.mask);
   }
 
  private:
+  struct Told {
+    HiddenPart hidden;
+    torch::Tensor told, truth;  // [N, 3, S, S] normalised
+  };
+  Told tell(EncodedBatch& batch) const {
+    const auto pictures = batch.batch().views.at(options_.view);
+    const auto hidden = hide(pictures, options_.hide, batch.model().spec().mean);
+    return {hidden, decoder_->forward(batch.encode_images("inpainting", hidden.pictures).tokens),
+            batch.model().normalize(pictures)};
+  }
+
   Options options_;
   std::shared_ptr<CellDecoder> decoder_;
 };

@@ -13,6 +13,7 @@
 #include "losses/heads.h"
 #include "losses/image/permutations.h"
 #include "losses/objective.h"
+#include "losses/shown.h"
 
 namespace duet {
 namespace {
@@ -28,7 +29,7 @@ struct Options {
   ProjectionOptions head = {.layers = 2, .hidden = 512, .dimension = 0};
 };
 
-class Jigsaw : public Objective {
+class Jigsaw : public Objective, public ShowsPictures {
  public:
   Jigsaw(const Options& options, std::int64_t width, const Init& init) : options_(options) {
     std::vector<torch::Tensor> rows;
@@ -42,16 +43,50 @@ class Jigsaw : public Objective {
   Needs needs() const override { return {.views = {options_.view}, .edits = true}; }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
-    const auto pictures = batch.batch().views.at(options_.view);  // [N, 3, S, S]
-    const auto kinds = at::randint(permutations_.size(0), {pictures.size(0)}, permutations_.options());
-    const auto tiles = batch.encode_images("jigsaw", cut(pictures, kinds)).pooled;  // [9N, width]
-    const auto seen = at::gelu(tile_->forward(tiles)).view({pictures.size(0), -1});
-    const auto logits = head_->forward(seen);  // [N, permutations]
-    return {class_cross_entropy(logits, kinds), {{"accuracy", accuracy(logits, kinds)}}};
+    const Solved s = solve(batch);
+    return {class_cross_entropy(s.logits, s.kinds), {{"accuracy", accuracy(s.logits, s.kinds)}}};
+  }
+
+  PictureGuess show(EncodedBatch& batch) override {
+    const Solved s = solve(batch);
+    const std::int64_t count = s.kinds.size(0);
+    const auto tiles = s.tiles.to(torch::kByte).unflatten(0, {count, kTiles});  // [N, 9, 3, t, t]
+    const auto rows = at::arange(count, s.kinds.options()).unsqueeze(1);
+    // Tile i came from cell permutation[i]; the tile that belongs to a cell is found by the inverse.
+    const auto put_back = [&](const torch::Tensor& kinds) {
+      return laid_out(tiles.index({rows, std::get<1>(permutations_.index({kinds}).sort(1))}), kSide);
+    };
+    const auto answers = s.logits.argmax(1);
+    PictureGuess guess{.columns = {{"shuffled", laid_out(tiles, kSide)},
+                                   {"solved", put_back(answers)},
+                                   {"truth", put_back(s.kinds)}},
+                       .words = {},
+                       .right = {},
+                       .numbers = {{"accuracy", accuracy(s.logits, s.kinds).item<double>()},
+                                   {"chance", 1.0 / static_cast<double>(permutations_.size(0))}}};
+    const auto placed = permutations_.index({answers}).eq(permutations_.index({s.kinds})).sum(1);  // [N]
+    for (std::int64_t row = 0; row < count; ++row) {
+      guess.right.push_back((answers[row] == s.kinds[row]).item<bool>());
+      guess.words.push_back(cat(placed[row].item<std::int64_t>(), " of ", kTiles, " tiles"));
+    }
+    return guess;
   }
 
  private:
-  // Tile i of a picture is cut from cell permutation[i]. [N, 3, S, S] -> [9N, 3, tile_size, tile_size] uint8
+  struct Solved {
+    torch::Tensor tiles;          // [9N, 3, t, t] float, as they were cut
+    torch::Tensor kinds, logits;  // [N], [N, permutations]
+  };
+  Solved solve(EncodedBatch& batch) const {
+    const auto pictures = batch.batch().views.at(options_.view);  // [N, 3, S, S]
+    const auto kinds = at::randint(permutations_.size(0), {pictures.size(0)}, permutations_.options());
+    const auto tiles = cut(pictures, kinds);
+    const auto features = batch.encode_images("jigsaw", evened(tiles)).pooled;  // [9N, width]
+    const auto seen = at::gelu(tile_->forward(features)).view({pictures.size(0), -1});
+    return {tiles, kinds, head_->forward(seen)};
+  }
+
+  // Tile i of a picture is cut from cell permutation[i]. [N, 3, S, S] -> [9N, 3, t, t] float
   torch::Tensor cut(const torch::Tensor& pictures, const torch::Tensor& kinds) const {
     const std::int64_t count = pictures.size(0), cell = pictures.size(2) / kSide;
     const std::int64_t room =
@@ -63,12 +98,15 @@ class Jigsaw : public Objective {
     const auto along = at::arange(cell - room, whole);                                 // [t]
     const auto rows = (cells.div(kSide, "floor") * cell + down).unsqueeze(2) + along;  // [N, 9, t]
     const auto columns = (cells.remainder(kSide) * cell + right).unsqueeze(2) + along;
-    const auto tiles =
-        pictures.permute({0, 2, 3, 1})
-            .index({at::arange(count, whole).view({count, 1, 1, 1}), rows.unsqueeze(3), columns.unsqueeze(2)})
-            .flatten(0, 1)
-            .permute({0, 3, 1, 2})
-            .to(torch::kFloat);  // [9N, 3, t, t]
+    return pictures.permute({0, 2, 3, 1})
+        .index({at::arange(count, whole).view({count, 1, 1, 1}), rows.unsqueeze(3), columns.unsqueeze(2)})
+        .flatten(0, 1)
+        .permute({0, 3, 1, 2})
+        .to(torch::kFloat);
+  }
+
+  // Each with a mean and deviation of its own, as the tower sees it. -> [9N, 3, tile_size, tile_size] uint8
+  torch::Tensor evened(const torch::Tensor& tiles) const {
     const auto middle = tiles.mean({1, 2, 3}, true);
     const auto spread =
         (tiles - middle).square().mean({1, 2, 3}, true).sqrt().clamp_min(4);  // flat tiles stay flat

@@ -6,9 +6,11 @@
 #include <ATen/ops/stack.h>
 
 #include "core/config.h"
+#include "core/format.h"
 #include "encoders/blocks.h"
 #include "losses/functional.h"
 #include "losses/objective.h"
+#include "losses/shown.h"
 
 namespace duet {
 namespace {
@@ -20,7 +22,7 @@ struct Options {
   bool all_turns = true;  // each picture in all four turns, as in the paper; false: in one, drawn
 };
 
-class Rotation : public Objective {
+class Rotation : public Objective, public ShowsPictures {
  public:
   Rotation(Options options, std::int64_t width, const Init& init)
       : options_(std::move(options)), head_(add<Linear>(*this, init, "head", width, kTurns)) {}
@@ -32,16 +34,41 @@ class Rotation : public Objective {
     const auto options = torch::TensorOptions(torch::kLong).device(pictures.device());
     const auto turns = options_.all_turns ? at::arange(kTurns, options).repeat_interleave(pictures.size(0))
                                           : at::randint(kTurns, {pictures.size(0)}, options);
-    const auto logits = head_->forward(batch.encode_images("rotation", turned(pictures, turns)).pooled);
+    const auto logits = told(batch, turned(pictures, turns));
     return {class_cross_entropy(logits, turns), {{"accuracy", accuracy(logits, turns)}}};
   }
 
+  // Each picture in one turn, drawn.
+  PictureGuess show(EncodedBatch& batch) override {
+    const auto pictures = batch.batch().views.at(options_.view);
+    const auto options = torch::TensorOptions(torch::kLong).device(pictures.device());
+    const auto turns = at::randint(kTurns, {pictures.size(0)}, options);
+    const auto shown = turned(pictures, turns);
+    const auto logits = told(batch, shown), answers = logits.argmax(1);
+    PictureGuess guess{
+        .columns = {{"turned", shown}},
+        .words = {},
+        .right = {},
+        .numbers = {{"accuracy", accuracy(logits, turns).item<double>()}, {"chance", 1.0 / kTurns}}};
+    for (std::int64_t row = 0; row < turns.size(0); ++row) {
+      const auto answer = answers[row].item<std::int64_t>(), truth = turns[row].item<std::int64_t>();
+      guess.right.push_back(answer == truth);
+      guess.words.push_back(answer == truth ? cat(90 * answer, "°")
+                                            : cat(90 * answer, "°, not ", 90 * truth, "°"));
+    }
+    return guess;
+  }
+
  private:
+  torch::Tensor told(EncodedBatch& batch, const torch::Tensor& pictures) const {  // [N, 4] logits
+    return head_->forward(batch.encode_images("rotation", pictures).pooled);
+  }
+
   // turns [N], or [4N] of all of them, turn-major -> as many pictures
-  torch::Tensor turned(const torch::Tensor& pictures, const torch::Tensor& turns) const {
+  static torch::Tensor turned(const torch::Tensor& pictures, const torch::Tensor& turns) {
     std::vector<torch::Tensor> every;
     for (std::int64_t turn = 0; turn < kTurns; ++turn) every.push_back(at::rot90(pictures, turn, {2, 3}));
-    const auto result = options_.all_turns
+    const auto result = turns.size(0) == kTurns * pictures.size(0)
                             ? at::cat(every)
                             : at::stack(every).index({turns, at::arange(turns.size(0), turns.options())});
     return result.contiguous(at::MemoryFormat::ChannelsLast);

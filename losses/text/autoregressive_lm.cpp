@@ -5,11 +5,12 @@
 #include "losses/functional.h"
 #include "losses/heads.h"
 #include "losses/objective.h"
+#include "losses/shown.h"
 
 namespace duet {
 namespace {
 
-class AutoregressiveLm : public Objective {
+class AutoregressiveLm : public Objective, public ContinuesTexts {
  public:
   AutoregressiveLm(const TextEncoder& tower, const Init& init) : shares_pass_(tower.causal_by_default()) {
     head_ = add<PieceHead>(*this, init, "head", tower.token_table().size(1), tower.token_table().size(0));
@@ -21,17 +22,25 @@ class AutoregressiveLm : public Objective {
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto &ids = batch.batch().tokens, &valid = batch.batch().valid;
-    const auto tokens = shares_pass_ ? batch.text_tokens().to(torch::kFloat)
-                                     : batch.encode_texts("autoregressive_lm", ids, valid, true).tokens;
     const auto followed = valid.slice(1, 1);  // [B, L-1]: position i is followed by a piece
-    const auto logits =
-        head_->forward(tokens.slice(1, 0, -1).index({followed}), batch.model().text->token_table());
+    const auto logits = told(batch, causal_tokens(batch).slice(1, 0, -1).index({followed}));
     const auto next = ids.slice(1, 1).index({followed});  // [M]
     const auto loss = class_cross_entropy(logits, next);
     return {loss, {{"accuracy", accuracy(logits, next)}, {"perplexity", loss.detach().exp()}}};
   }
 
+  torch::Tensor continuations(EncodedBatch& batch) override { return told(batch, causal_tokens(batch)); }
+
  private:
+  torch::Tensor causal_tokens(EncodedBatch& batch) const {  // [B, L, D]
+    const auto &ids = batch.batch().tokens, &valid = batch.batch().valid;
+    return shares_pass_ ? batch.text_tokens().to(torch::kFloat)
+                        : batch.encode_texts("autoregressive_lm", ids, valid, true).tokens;
+  }
+  torch::Tensor told(EncodedBatch& batch, const torch::Tensor& tokens) const {
+    return head_->forward(tokens, batch.model().text->token_table());
+  }
+
   bool shares_pass_;
   std::shared_ptr<PieceHead> head_;
 };

@@ -1,14 +1,19 @@
 // masked_lm: hidden pieces of a caption are told from those on both sides (BERT, Devlin et al. 2019).
+#include <ATen/ops/log_softmax.h>
+
+#include <limits>
+
 #include "core/config.h"
 #include "losses/functional.h"
 #include "losses/heads.h"
 #include "losses/objective.h"
+#include "losses/shown.h"
 #include "losses/text/masking.h"
 
 namespace duet {
 namespace {
 
-class MaskedLm : public Objective {
+class MaskedLm : public Objective, public FillsMasks {
  public:
   MaskedLm(const MaskOptions& options, MaskVocabulary vocabulary, const TextEncoder& tower, const Init& init)
       : options_(options), vocabulary_(std::move(vocabulary)) {
@@ -23,13 +28,26 @@ class MaskedLm : public Objective {
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto &ids = batch.batch().tokens, &valid = batch.batch().valid;
     const auto [shown, chosen] = mask_captions(ids, valid, vocabulary_, options_);
-    const auto tokens = batch.encode_texts("masked_lm", shown, valid, false).tokens;                // [B, L, D]
-    const auto logits = head_->forward(tokens.index({chosen}), batch.model().text->token_table());  // [M, V]
-    const auto pieces = ids.index({chosen});                                                        // [M]
+    const auto logits = told(batch, shown, chosen);  // [M, V]
+    const auto pieces = ids.index({chosen});         // [M]
     return {class_cross_entropy(logits, pieces), {{"accuracy", accuracy(logits, pieces)}}};
   }
 
+  torch::Tensor fillings(EncodedBatch& batch) override {
+    const auto& ids = batch.batch().tokens;
+    const auto logits =
+        told(batch, ids, torch::ones_like(ids, torch::kBool))
+            .masked_fill(vocabulary_.held.logical_not(), -std::numeric_limits<float>::infinity());
+    return at::log_softmax(logits, 1).view({ids.size(0), ids.size(1), -1});
+  }
+
  private:
+  // ids as shown, chosen positions [B, L] -> [M, V]
+  torch::Tensor told(EncodedBatch& batch, const torch::Tensor& shown, const torch::Tensor& chosen) const {
+    const auto tokens = batch.encode_texts("masked_lm", shown, batch.batch().valid, false).tokens;  // [B, L, D]
+    return head_->forward(tokens.index({chosen}), batch.model().text->token_table());
+  }
+
   MaskOptions options_;
   MaskVocabulary vocabulary_;
   std::shared_ptr<PieceHead> head_;

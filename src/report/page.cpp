@@ -103,6 +103,30 @@ void add_contact_sheet(std::string& out, const Page& page) {
   out += "</section>\n";
 }
 
+void add_card(std::string& out, const Card& card) {
+  out += cat("<article", card.right == 1 ? " class=\"right\"" : "", "><div class=\"side\">");
+  for (const Picture& picture : card.pictures) {
+    const std::string title = escaped_html(picture.title);
+    out += cat("<figure><img loading=\"lazy\" decoding=\"async\" alt=\"", title, "\" title=\"", title,
+               "\" src=\"", data_url(picture.bytes), "\"><figcaption>", escaped_html(picture.caption),
+               "</figcaption></figure>");
+  }
+  const char* verdict = card.right == 1   ? "<span class=\"tick\" title=\"right\">&#10003;</span> "
+                        : card.right == 0 ? "<span class=\"cross\" title=\"wrong\">&#10007;</span> "
+                                          : "";
+  out += cat("</div><p>", verdict, escaped_html(card.words), "</p></article>\n");
+}
+
+void add_sheet(std::string& out, const Sheet& sheet) {
+  std::size_t side = 1;
+  for (const Card& card : sheet.cards) side = std::max(side, card.pictures.size());
+  out += cat("<section class=\"sheet\"><h2>", escaped_html(sheet.title), "</h2>");
+  if (!sheet.note.empty()) out += cat("<p class=\"key\">", escaped_html(sheet.note), "</p>");
+  out += cat("<div class=\"cards\" style=\"--side:", side, "\">");
+  for (const Card& card : sheet.cards) add_card(out, card);
+  out += "</div></section>\n";
+}
+
 }  // namespace
 
 std::string to_html(const Page& page) {
@@ -121,6 +145,7 @@ std::string to_html(const Page& page) {
   for (const Table& table : page.tables) add_table(out, table);
   add_charts(out, page);
   add_contact_sheet(out, page);
+  for (const Sheet& sheet : page.sheets) add_sheet(out, sheet);
   if (!page.text.empty()) {
     out += cat("<details><summary>", escaped_html(page.text_title), "</summary><pre>", escaped_html(page.text),
                "</pre></details>\n");

@@ -22,11 +22,21 @@ struct Picture {
   std::string title = {};  // shown on hover: path, caption
   double score = 0;
   int right = -1;            // 1 right, 0 wrong, -1 unknown
-  std::string caption = {};  // printed below the picture when its row is the page's only one
+  std::string caption = {};  // printed below the picture on a card, and when its row is the page's only one
 };
 struct ContactRow {
   std::string query;
   std::vector<Picture> pictures;  // best first
+};
+// Pictures that belong together, side by side, and a line below them.
+struct Card {
+  std::vector<Picture> pictures;
+  std::string words;
+  int right = -1;  // as a picture's
+};
+struct Sheet {
+  std::string title, note;
+  std::vector<Card> cards;
 };
 struct Table {
   std::string title;
@@ -41,7 +51,8 @@ struct Page {
   std::vector<Chart> charts = {};
   std::string contact_title = {};
   std::vector<ContactRow> contact = {};  // a single row is shown as a gallery of large pictures
-  std::string text = {};                 // preformatted, folded at the end: the recipe
+  std::vector<Sheet> sheets = {};
+  std::string text = {};  // preformatted, folded at the end: the recipe
   std::string text_title = "Recipe";
 };
 std::string to_html(const Page& page);

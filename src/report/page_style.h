@@ -64,12 +64,21 @@ figure{margin:0}
 .gallery .name{color:var(--ink);overflow-wrap:anywhere;display:-webkit-box;-webkit-line-clamp:2;-webkit-box-orient:vertical;
   overflow:hidden}
 .gallery .score{grid-column:3}
+.cross{color:var(--mute);font-weight:700}
+.cards{display:grid;gap:12px;grid-template-columns:repeat(auto-fill,minmax(min(calc(28px + var(--side)*90px),100%),1fr))}
+.cards article{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:10px;
+  box-shadow:var(--shadow)}
+.side{display:grid;grid-template-columns:repeat(var(--side),minmax(0,1fr));gap:6px}
+.side img{display:block;width:100%;aspect-ratio:1;object-fit:contain;image-rendering:pixelated;background:var(--tile);
+  border:1px solid var(--line);border-radius:6px;font-size:11px;color:#555;overflow:hidden}
+.side figcaption{font-size:12px;color:var(--mute);text-align:center;padding:2px 0 0}
+.cards p{margin:4px 0 0;font-size:13px;text-align:center;font-variant-numeric:tabular-nums}
 details{margin:36px 0 0;background:var(--card);border:1px solid var(--line);border-radius:12px;box-shadow:var(--shadow)}
 summary{cursor:pointer;padding:12px 16px;font-weight:600}
 pre{margin:0;padding:4px 16px 16px;overflow-x:auto;font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Noto Sans Mono",
   monospace;tab-size:4}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-@media print{body{background:#fff}.facts div,.scroll,.charts figure,details{box-shadow:none;break-inside:avoid}}
+@media print{body{background:#fff}.facts div,.scroll,.charts figure,.cards article,details{box-shadow:none;break-inside:avoid}}
 )css";
 
 }  // namespace duet
