@@ -1,5 +1,6 @@
 #include "encoders/blocks.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -47,7 +48,41 @@ Linear::Linear(const Init& init, std::int64_t in, std::int64_t out, bool with_bi
   if (with_bias) bias = register_parameter("bias", torch::zeros({out}));
 }
 
-torch::Tensor Linear::forward(const torch::Tensor& x) const { return at::linear(x, weight, bias); }
+torch::Tensor Linear::forward(const torch::Tensor& x) const {
+  const auto y = at::linear(x, weight, bias);
+  if (!has_low_rank()) return y;
+  const auto seen = at::dropout(x, low_rank_.dropout, is_training());
+  return y + at::linear(at::linear(seen, lora_a_), lora_b_) * low_rank_.scale();
+}
+
+// A is Gaussian, as in the paper (section 4.1); its variance, of which the paper is silent, is that of the
+// uniform draw in its authors' code: 1 / (3 in).
+void Linear::add_low_rank(const Init& init, const LowRank& part) {
+  const std::int64_t in = weight.size(1), out = weight.size(0);
+  TORCH_CHECK(!has_low_rank(), init.path(), " has a low-rank part already");
+  TORCH_CHECK(part.rank > 0 && part.rank <= std::min(in, out), init.path(), ": a rank of ", part.rank,
+              " in a map from ", in, " to ", out);
+  low_rank_ = part;
+  const auto drawn = init.normal("lora_a", {part.rank, in}, 1 / std::sqrt(3 * static_cast<double>(in)));
+  lora_a_ = register_parameter("lora_a", drawn.to(weight.options()));
+  lora_b_ = register_parameter("lora_b", torch::zeros({out, part.rank}, weight.options()));
+  weight.set_requires_grad(false);
+  if (bias.defined()) bias.set_requires_grad(false);
+}
+
+torch::Tensor Linear::merged_weight() const {
+  if (!has_low_rank()) return weight.detach();
+  return weight.detach() + lora_b_.detach().matmul(lora_a_.detach()) * low_rank_.scale();
+}
+
+void Linear::merge_low_rank() {
+  if (!has_low_rank()) return;
+  weight.detach().copy_(merged_weight());
+  parameters_.erase("lora_a");
+  parameters_.erase("lora_b");
+  lora_a_.reset();
+  lora_b_.reset();
+}
 
 LayerNorm::LayerNorm(const Init&, std::int64_t width) {
   weight = register_parameter("weight", torch::ones({width}));

@@ -21,12 +21,32 @@ std::shared_ptr<M> add(torch::nn::Module& parent, const Init& init, std::string_
                                 std::make_shared<M>(init / name, std::forward<Args>(args)...));
 }
 
+// What a linear map learns beside its frozen weight (LoRA, Hu et al. 2022).
+struct LowRank {
+  std::int64_t rank = 8;
+  double alpha = 8;    // strength
+  double dropout = 0;  // of the entries that the part sees, in training
+  double scale() const { return alpha / static_cast<double>(rank); }
+};
+
 class Linear : public torch::nn::Module {
  public:
   // std of the weight's normal draw; negative: 1/sqrt(in). The bias starts at zero.
   Linear(const Init& init, std::int64_t in, std::int64_t out, bool with_bias = true, double std = -1);
   torch::Tensor forward(const torch::Tensor& x) const;  // [..., in] -> [..., out]
   torch::Tensor weight, bias;                           // [out, in], [out] or undefined
+
+  // From here on y = x W' + b + alpha / rank * dropout(x) A' B', W and b frozen. Parameters "lora_a" A [rank,
+  // in], drawn, and "lora_b" B [out, rank], zero, so that nothing changes at first. One part serves the whole
+  // map: for the queries, keys and values of a block, which are one map here, A is shared.
+  void add_low_rank(const Init& init, const LowRank& part);
+  bool has_low_rank() const { return lora_a_.defined(); }
+  torch::Tensor merged_weight() const;  // W + alpha / rank * B A, without gradient
+  void merge_low_rank();                // the weight becomes that, A and B go; nothing to do without them
+
+ private:
+  LowRank low_rank_;
+  torch::Tensor lora_a_, lora_b_;
 };
 
 class LayerNorm : public torch::nn::Module {  // over the last axis, eps 1e-5

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "encoders/low_rank.h"
 #include "tensors/tensor_file.h"
 
 namespace duet {
@@ -19,15 +20,9 @@ bool serves_captions(const std::string& name) {
 void export_text_side(Model& model, const Tokenizer& tokenizer, const std::string& text_toml,
                       const std::filesystem::path& folder) {
   TensorMap tensors;
-  const auto take = [&](const auto& named) {
-    for (const auto& item : named) {
-      if (serves_captions(item.key())) {
-        tensors[item.key()] = item.value().detach().to(torch::kCPU, torch::kFloat).contiguous();
-      }
-    }
-  };
-  take(model.named_parameters());
-  take(model.named_buffers());
+  for (const auto& [name, tensor] : merged_tensors(model)) {
+    if (serves_captions(name)) tensors[name] = tensor.detach().to(torch::kCPU, torch::kFloat).contiguous();
+  }
   save_tensors(folder / "model.safetensors", tensors);
   write_file(folder / "tokenizer.model", tokenizer.serialized());
   write_file(folder / "text.toml", text_toml);

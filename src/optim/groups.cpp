@@ -7,9 +7,11 @@
 #include <cmath>
 #include <cstddef>
 #include <map>
+#include <utility>
 
 #include "core/error.h"
 #include "core/format.h"
+#include "encoders/low_rank.h"
 
 namespace duet {
 namespace {
@@ -36,6 +38,9 @@ std::string_view block_of(std::string_view name) {
   return name.substr(0, end);
 }
 
+// "text.norm.weight": of the layer norm behind the last block, wherever a tower lists it.
+bool is_last_norm(std::string_view name) { return name.substr(first_part(name).size()).starts_with(".norm."); }
+
 // How many layers each parameter stands below its tower's output.
 std::vector<int> depths_below_output(const NamedTensors& parameters) {
   struct Tower {
@@ -43,22 +48,26 @@ std::vector<int> depths_below_output(const NamedTensors& parameters) {
     int current = 0;
     std::size_t last = 0;  // position of the last parameter inside a block, plus one
   };
-  std::map<std::string_view, Tower> towers;
+  std::map<std::string_view, Tower> towers{{"image", {}}, {"text", {}}};
   std::vector<int> layers;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const std::string_view name = parameters[i].first;
-    Tower& tower = towers[first_part(name)];
+    layers.push_back(0);
+    const auto tower = towers.find(first_part(name));
+    if (tower == towers.end()) continue;
+    auto& [blocks, current, last] = tower->second;
     if (const auto block = block_of(name); !block.empty()) {
-      const auto next = static_cast<int>(tower.blocks.size()) + 1;
-      tower.current = tower.blocks.try_emplace(block, next).first->second;
-      tower.last = i + 1;
+      const auto next = static_cast<int>(blocks.size()) + 1;
+      current = blocks.try_emplace(block, next).first->second;
+      last = i + 1;
     }
-    layers.push_back(tower.current);
+    layers.back() = current;
   }
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const Tower& tower = towers[first_part(parameters[i].first)];
-    const auto top = static_cast<int>(tower.blocks.size()) + 1;
-    layers[i] = i >= tower.last ? 0 : top - layers[i];
+    const std::string_view name = parameters[i].first;
+    const auto tower = towers.find(first_part(name));
+    const bool above = tower == towers.end() || i >= tower->second.last || is_last_norm(name);
+    layers[i] = above ? 0 : static_cast<int>(tower->second.blocks.size()) + 1 - layers[i];
   }
   return layers;
 }
@@ -74,10 +83,39 @@ std::vector<std::string> prefixes_of(const NamedTensors& parameters) {
   return prefixes;
 }
 
-void apply(const GroupRule& rule, int depth, ParameterPlan& plan) {
+bool is_low_rank(std::string_view name) { return name.ends_with(".lora_a") || name.ends_with(".lora_b"); }
+
+// Of a low-rank part the weight that it stands beside.
+std::string weight_of(const std::string& name) {
+  return is_low_rank(name) ? name.substr(0, name.rfind('.')) + ".weight" : name;
+}
+
+void apply(const GroupRule& rule, bool freezes, int depth, ParameterPlan& plan) {
   plan.lr_scale *= rule.lr_scale * std::pow(rule.layer_decay, depth);
   if (rule.weight_decay) plan.weight_decay = *rule.weight_decay;
-  plan.frozen = plan.frozen || rule.frozen;
+  plan.frozen = plan.frozen || freezes;
+}
+
+void read_low_rank(Config& config, GroupRule& rule) {
+  if (!config.has("lora_rank")) {
+    for (const char* key : {"lora_alpha", "lora_dropout"}) {
+      if (config.has(key)) config.fail(key, cat("'", key, "' without 'lora_rank'"), "set lora_rank = 8, say");
+    }
+    return;
+  }
+  LowRank& part = rule.low_rank.emplace();
+  part.rank = config.integer("lora_rank", part.rank, 1, 65536);
+  part.alpha = config.number("lora_alpha", static_cast<double>(part.rank), {1e-3, 1e6});
+  part.dropout = config.number("lora_dropout", part.dropout, {0, .9});
+  rule.where_rank = config.where("lora_rank");
+}
+
+[[noreturn]] void fail_no_match(const GroupRule& rule, const std::string& pattern, std::string_view what,
+                                const NamedTensors& there) {
+  const auto prefixes = prefixes_of(there);
+  fail(Exit::usage, rule.where,
+       cat("match = '", pattern, "' matches no ", what, did_you_mean(pattern, prefixes)),
+       prefixes.empty() ? cat("there is no ", what) : cat(what, "s begin with ", joined(prefixes)));
 }
 
 }  // namespace
@@ -105,33 +143,65 @@ std::vector<GroupRule> read_groups(Config& train) {
     rule.frozen = config.flag("frozen", rule.frozen);
     rule.layer_decay = config.number("layer_decay", rule.layer_decay, {1e-3, 1});
     rule.where = config.where("match");
+    read_low_rank(config, rule);
     rules.push_back(std::move(rule));
   }
   return rules;
+}
+
+void add_low_rank(torch::nn::Module& model, const std::vector<GroupRule>& rules, std::uint64_t seed) {
+  std::vector<Linear*> maps;
+  NamedTensors weights;
+  for_each_linear(model, [&](const std::string& name, Linear& map) {
+    maps.push_back(&map);
+    weights.emplace_back(name + ".weight", map.weight);
+  });
+  std::vector<std::optional<LowRank>> parts(maps.size());
+  for (const GroupRule& rule : rules) {
+    if (!rule.low_rank) continue;
+    for (const std::string& pattern : rule.match) {
+      bool found = false;
+      for (std::size_t i = 0; i < maps.size(); ++i) {
+        const auto& [name, weight] = weights[i];
+        if (!matches_parameter(pattern, name)) continue;
+        found = true;
+        parts[i] = rule.low_rank;
+        const std::int64_t most = std::min(weight.size(0), weight.size(1));
+        if (rule.low_rank->rank <= most) continue;
+        fail(Exit::usage, rule.where_rank,
+             cat("lora_rank = ", rule.low_rank->rank, " is more than ", name, " has, [", weight.size(0), ", ",
+                 weight.size(1), "]"),
+             cat("set lora_rank to ", most, " or less, or match other weights"));
+      }
+      if (!found) fail_no_match(rule, pattern, "linear map", weights);
+    }
+  }
+  for (std::size_t i = 0; i < maps.size(); ++i) {
+    const std::string& weight = weights[i].first;
+    if (parts[i]) maps[i]->add_low_rank(Init(seed, weight.substr(0, weight.rfind('.'))), *parts[i]);
+  }
 }
 
 std::vector<ParameterPlan> plan_parameters(const NamedTensors& parameters, const std::vector<GroupRule>& rules,
                                            double weight_decay) {
   std::vector<ParameterPlan> plans;
   for (const auto& [name, value] : parameters)
-    plans.push_back({name, value, 1, value.dim() < 2 ? 0 : weight_decay, false});
+    plans.push_back({name, value, 1, value.dim() < 2 ? 0 : weight_decay, !value.requires_grad()});
   const std::vector<int> depths = depths_below_output(parameters);
   for (const GroupRule& rule : rules) {
     std::vector<bool> matched(plans.size());
     for (const std::string& pattern : rule.match) {
       bool found = false;
       for (std::size_t i = 0; i < plans.size(); ++i) {
-        if (!matches_parameter(pattern, plans[i].name)) continue;
+        const std::string& name = plans[i].name;
+        const bool by_weight = matches_parameter(pattern, weight_of(name));
+        if (!by_weight && !matches_parameter(pattern, name)) continue;
         found = true;
-        if (!matched[i]) apply(rule, depths[i], plans[i]);
+        const bool freezes = rule.frozen && !(is_low_rank(name) && by_weight);
+        if (!matched[i]) apply(rule, freezes, depths[i], plans[i]);
         matched[i] = true;
       }
-      if (!found) {
-        const auto prefixes = prefixes_of(parameters);
-        fail(Exit::usage, rule.where,
-             cat("match = '", pattern, "' matches no parameter", did_you_mean(pattern, prefixes)),
-             cat("parameters begin with ", joined(prefixes)));
-      }
+      if (!found) fail_no_match(rule, pattern, "parameter", parameters);
     }
   }
   const auto frozen = [](const ParameterPlan& plan) { return plan.frozen; };
@@ -142,6 +212,15 @@ std::vector<ParameterPlan> plan_parameters(const NamedTensors& parameters, const
     if (plan.frozen) plan.value.set_requires_grad(false);
   }
   return plans;
+}
+
+void set_training_mode(torch::nn::Module& module) {
+  module.train();
+  module.apply([](torch::nn::Module& child) {
+    const auto parameters = child.parameters();
+    const auto wants_none = [](const torch::Tensor& value) { return !value.requires_grad(); };
+    if (!parameters.empty() && std::all_of(parameters.begin(), parameters.end(), wants_none)) child.eval();
+  });
 }
 
 }  // namespace duet

@@ -2,6 +2,7 @@
 
 #include "core/files.h"
 #include "encoders/export.h"
+#include "encoders/low_rank.h"
 #include "run/saved_model.h"
 
 namespace duet {
@@ -10,7 +11,7 @@ void save_bundle_model(Model& model, const Tokenizer& tokenizer, const Recipe& r
   export_text_side(model, tokenizer, recipe.toml, folder);
   const SafetensorsFile captions(folder / "model.safetensors");
   TensorMap pictures;
-  for (const auto& [name, tensor] : tensors_of(model)) {
+  for (const auto& [name, tensor] : merged_tensors(model)) {
     if (!captions.has(name)) pictures[name] = tensor;
   }
   save_tensors(folder / "image.safetensors", pictures);

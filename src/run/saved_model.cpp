@@ -6,6 +6,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/sealed.h"
+#include "encoders/low_rank.h"
 #include "run/checkpoint.h"
 #include "tensors/device.h"
 
@@ -47,6 +48,17 @@ Sealed open_which(const fs::path& run, std::string_view which) {
   return open_checkpoint(run, *named);
 }
 
+// A checkpoint keeps low-rank parts beside their weights, a finished model has them merged; this one does in
+// either case.
+void fill(Model& model, const Recipe& recipe, const fs::path& folder) {
+  const TensorMap values = averaged_tensors(folder);
+  const auto is_part = [](const auto& item) { return item.first.ends_with(".lora_a"); };
+  if (std::any_of(values.begin(), values.end(), is_part))
+    add_low_rank(model, recipe.train.optimizer.groups, recipe.seed);
+  copy_into(tensors_of(model), values, folder.string());
+  merge_low_rank(model);
+}
+
 }  // namespace
 
 TensorMap averaged_tensors(const fs::path& folder) {
@@ -81,7 +93,7 @@ SavedModel load_saved_model(const fs::path& run, std::string_view which, std::st
   if (fs::exists(pieces)) saved.tokenizer = Tokenizer::load(pieces);
   saved.model = std::make_shared<Model>(saved.recipe.model, saved.tokenizer ? saved.tokenizer->vocabulary() : 0,
                                         saved.recipe.seed);
-  copy_into(tensors_of(*saved.model), averaged_tensors(sealed.folder), sealed.folder.string());
+  fill(*saved.model, saved.recipe, sealed.folder);
   saved.model->set_weights(sealed.facts.at("weights").get<std::vector<double>>());
   saved.model->eval();
   saved.model->to(where);

@@ -28,7 +28,7 @@ struct SavedModel {
 
 // which: best (RUN/model when training is finished, else the best checkpoint so far) | last | step-N.
 // RUN may also be the folder of a checkpoint or model itself. Weights are the averaged ones where the run keeps
-// them.
+// them, with low-rank parts merged.
 SavedModel load_saved_model(const std::filesystem::path& run, std::string_view which, std::string_view device);
 
 // The weights that a checkpoint's model is judged by: the averaged ones where there are, else the live ones.
