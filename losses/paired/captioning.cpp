@@ -3,6 +3,7 @@
 #include <ATen/ops/rand.h>
 
 #include "core/config.h"
+#include "losses/image/pixels.h"
 #include "losses/objective.h"
 #include "losses/text/caption_teller.h"
 
@@ -20,7 +21,7 @@ class Captioning : public Objective {
   Captioning(Options options, const Setting& setting)
       : options_(std::move(options)),
         teller_(add<CaptionTeller>(*this, setting.init, "teller", setting, options_.decoder,
-                                   setting.image_tower().width())) {}
+                                   grid_of(setting.image_tower(), setting.model->spec().image_size).width)) {}
 
   Needs needs() const override { return {.views = {options_.view}, .texts = true, .tokens = true}; }
 

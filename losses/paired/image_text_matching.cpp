@@ -11,6 +11,7 @@
 #include "encoders/text/aten_ops.h"
 #include "losses/decoder.h"
 #include "losses/functional.h"
+#include "losses/image/pixels.h"
 #include "losses/objective.h"
 #include "losses/paired/negatives.h"
 
@@ -31,9 +32,10 @@ class ImageTextMatching : public Objective {
  public:
   ImageTextMatching(Options options, const Setting& setting) : options_(std::move(options)) {
     const std::int64_t width = setting.text_tower().token_table().size(1);
-    const DecoderShape shape{.width = width,
-                             .memory_width = setting.image_tower().width(),
-                             .length = setting.model->spec().text.format.context};
+    const DecoderShape shape{
+        .width = width,
+        .memory_width = grid_of(setting.image_tower(), setting.model->spec().image_size).width,
+        .length = setting.model->spec().text.format.context};
     fusion_ = add<Decoder>(*this, setting.init, "fusion", options_.decoder, shape);
     head_ = add<Linear>(*this, setting.init, "head", width, 2);
   }

@@ -440,16 +440,24 @@ TEST(NextSentence, LeavesOutWhatCannotBeAsked) {
   Batch batch = documents(format), other = documents(format);
   other.tokens[6][1].fill_(3);  // the row that nothing follows
   EXPECT_EQ(loss_of(*objective, *recorded.model, batch), loss_of(*objective, *recorded.model, other));
-  Batch alone = documents(format);
-  alone.concept_id.fill_(1);
-  const auto terms = computed(*objective, *recorded.model, alone);
-  EXPECT_TRUE(std::isfinite(terms.loss.item<double>()));
-  for (std::int64_t row = 0; row < 6; ++row) EXPECT_EQ(recorded.row(row)[1], 10 + row);
   Batch nothing = documents(format);
   nothing.follows_valid.fill_(false);
   const auto none = computed(*objective, *recorded.model, nothing);
   none.loss.backward();
   EXPECT_EQ(none.loss.item<double>(), 0);
+}
+
+TEST(NextSentence, ABatchOfOneDocumentHasNoStrangers) {
+  const TextFormat format{.cls = true};
+  Recorded recorded(format);
+  const auto objective = made("kind = \"next_sentence\"\n", *recorded.model);
+  const torch::NoGradGuard no_grad;
+  objective->named_parameters()["head.bias"][1] += 1000;  // says of every text that it goes on
+  Batch batch = documents(format);
+  batch.concept_id.fill_(1);
+  EncodedBatch encoded(*recorded.model, batch, {});
+  torch::manual_seed(4);
+  for (int step = 0; step < 20; ++step) EXPECT_EQ(metric(objective->compute(encoded, {}), "accuracy"), 1);
 }
 
 TEST(NextSentence, JudgesTwoTextsByTheirProbability) {
@@ -502,6 +510,23 @@ TEST(DecoderObjectives, RefuseWhatTheModelLacks) {
   EXPECT_THAT(message("kind = \"image_text_matching\"\n", *text_only), HasSubstr("spaces need both"));
   EXPECT_THAT(message("kind = \"denoising\"\nmemory = \"all\"\n", *model),
               AllOf(HasSubstr("r.toml:3"), HasSubstr("pooled")));
+}
+
+// A convnet's pooled feature is wider than the cells of its map.
+TEST(DecoderObjectives, LookAtTheCellsOfAConvolutionTower) {
+  Config recipe = Config::parse(
+      "[image]\nkind = \"convnet\"\nstem = 8\nwidths = [8, 16]\nsize = 16\n"
+      "[text]\nkind = \"bag_of_tokens\"\nwidth = 8\n",
+      "m.toml");
+  Model model(read_model(recipe), kVocabulary, 1);
+  ASSERT_NE(model.image->width(), 16);
+  Batch batch = tiny_batch(3, 5);
+  batch.views["main"] = torch::randint(256, {3, 3, 16, 16}, torch::kLong).to(torch::kByte);
+  for (const std::string kind : {"captioning", "image_text_matching"}) {
+    const auto objective = made("kind = \"" + kind + "\"\n", model);
+    const double loss = loss_of(*objective, model, batch);
+    EXPECT_TRUE(std::isfinite(loss) && loss > 0) << kind;
+  }
 }
 
 TEST(DecoderObjectives, AskForWhatTheyRead) {
