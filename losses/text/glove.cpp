@@ -30,6 +30,7 @@ class Glove : public WordVectors {
     output_bias_ = start("output_bias", 1);
   }
 
+  // Judged on the same counts: those of a few other texts are no measure of what these say.
   LossTerms compute(EncodedBatch&, const StepInfo&) override {
     TORCH_CHECK(counted_.values.size(0) > 0, "glove was made without texts");
     const auto drawn =

@@ -41,9 +41,11 @@ class Word2vec : public WordVectors {
     output_ = register_parameter("output", at::zeros(input_.sizes()));
   }
 
-  LossTerms compute(EncodedBatch&, const StepInfo&) override {
+  // Trained on all texts, judged on the batch's (on all if none of those holds two known words).
+  LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto device = output_.device();
-    const Pairs pairs = draw();
+    const auto held_out = is_training() ? std::vector<std::int32_t>() : ids_of(batch.batch());
+    const Pairs pairs = draw(held_out.empty() ? corpus_.ids : held_out);
     const auto negatives = sampler_.draw({pairs.targets.size(0), options_.negatives}).to(device);
     const auto inputs = pairs.inputs.to(device);
     const auto hidden =
@@ -59,8 +61,8 @@ class Word2vec : public WordVectors {
  private:
   static constexpr std::int64_t kMean = 1;
 
-  Pairs draw() const {
-    const Windows w = draw_windows(corpus_, keep_, options_.window, options_.pairs, !options_.skip_gram);
+  Pairs draw(const std::vector<std::int32_t>& ids) const {
+    const Windows w = draw_windows(ids, keep_, options_.window, options_.pairs, !options_.skip_gram);
     if (!options_.skip_gram) return {w.contexts, w.offsets, w.centres};
     const auto ends = torch::tensor({w.contexts.size(0)}, torch::kLong);
     return {w.centres.repeat_interleave(at::diff(w.offsets, 1, 0, {}, ends)), {}, w.contexts};

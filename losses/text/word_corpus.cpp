@@ -19,14 +19,6 @@ namespace {
 
 std::size_t slot(std::int64_t index) { return static_cast<std::size_t>(index); }
 
-// A text's units behind the others; one of a single unit has no neighbours.
-void append(WordCorpus& corpus, const std::vector<std::int32_t>& text) {
-  if (text.size() < 2) return;
-  if (corpus.ids.empty()) corpus.ids.push_back(WordCorpus::kBetween);
-  corpus.ids.insert(corpus.ids.end(), text.begin(), text.end());
-  corpus.ids.push_back(WordCorpus::kBetween);
-}
-
 WordCorpus corpus_of_pieces(const Corpus& source) {
   const Tokenizer& tokenizer = *source.tokenizer;
   WordCorpus corpus;
@@ -39,7 +31,7 @@ WordCorpus corpus_of_pieces(const Corpus& source) {
       ++corpus.counts[slot(id)];
       units.push_back(static_cast<std::int32_t>(id));
     }
-    append(corpus, units);
+    append_text(corpus.ids, units);
   }
   return corpus;
 }
@@ -90,7 +82,7 @@ WordCorpus corpus_of_words(const std::vector<std::string>& texts, const UnitOpti
     for (const std::int32_t id : text) {
       if (place[slot(id)] >= 0) known.push_back(place[slot(id)]);
     }
-    append(corpus, known);
+    append_text(corpus.ids, known);
   }
   return corpus;
 }
@@ -131,6 +123,13 @@ std::int64_t WordCorpus::different() const {
   return std::count_if(counts.begin(), counts.end(), [](std::int64_t count) { return count > 0; });
 }
 
+void append_text(std::vector<std::int32_t>& ids, const std::vector<std::int32_t>& text) {
+  if (text.size() < 2) return;
+  if (ids.empty()) ids.push_back(WordCorpus::kBetween);
+  ids.insert(ids.end(), text.begin(), text.end());
+  ids.push_back(WordCorpus::kBetween);
+}
+
 WordCorpus read_word_corpus(const Corpus& corpus, const UnitOptions& options) {
   if (!corpus.texts) return {.names = {"word"}, .counts = {1}, .ids = {}};
   return options.words ? corpus_of_words(corpus.texts(), options) : corpus_of_pieces(corpus);
@@ -149,11 +148,11 @@ std::vector<double> keep_probabilities(const WordCorpus& corpus, double threshol
   return keep;
 }
 
-Windows draw_windows(const WordCorpus& corpus, const std::vector<double>& keep, std::int64_t window,
+Windows draw_windows(const std::vector<std::int32_t>& ids, const std::vector<double>& keep, std::int64_t window,
                      std::int64_t pairs, bool each) {
-  TORCH_CHECK(!corpus.ids.empty(), "there are no texts to draw words from");
+  TORCH_CHECK(!ids.empty(), "there are no texts to draw words from");
   std::vector<std::int64_t> centres, contexts, offsets;
-  const auto length = static_cast<std::int64_t>(corpus.ids.size());
+  const auto length = static_cast<std::int64_t>(ids.size());
   Draws draws;
   const auto kept = [&](std::int32_t id) {
     const double share = keep[slot(id)];
@@ -161,16 +160,15 @@ Windows draw_windows(const WordCorpus& corpus, const std::vector<double>& keep, 
   };
   while (std::ssize(each ? centres : contexts) < pairs) {
     const std::int64_t place = draws.below(length);
-    const std::int32_t centre = corpus.ids[slot(place)];
+    const std::int32_t centre = ids[slot(place)];
     if (centre == WordCorpus::kBetween || !kept(centre)) continue;
     const std::int64_t reach = 1 + draws.below(window);
     const auto begin = std::ssize(contexts);
     for (const std::int64_t step : {-1, 1}) {
       std::int64_t found = 0;
-      for (std::int64_t i = place + step; found < reach && corpus.ids[slot(i)] != WordCorpus::kBetween;
-           i += step) {
-        if (!kept(corpus.ids[slot(i)])) continue;
-        contexts.push_back(corpus.ids[slot(i)]);
+      for (std::int64_t i = place + step; found < reach && ids[slot(i)] != WordCorpus::kBetween; i += step) {
+        if (!kept(ids[slot(i)])) continue;
+        contexts.push_back(ids[slot(i)]);
         ++found;
       }
     }

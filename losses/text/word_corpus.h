@@ -28,6 +28,8 @@ struct WordCorpus {
   std::int64_t size() const { return static_cast<std::int64_t>(names.size()); }
   std::int64_t different() const;  // units that occur
 };
+// A text's units behind others, as WordCorpus::ids; one of a single unit has no neighbours and is left out.
+void append_text(std::vector<std::int32_t>& ids, const std::vector<std::int32_t>& text);
 // Words are folded runs of letters and digits; pieces those that the text tower sees. Without texts (`duet
 // check`) there is one word and nothing to learn.
 WordCorpus read_word_corpus(const Corpus& corpus, const UnitOptions& options);
@@ -36,15 +38,15 @@ WordCorpus read_word_corpus(const Corpus& corpus, const UnitOptions& options);
 // (word2vec.c; the paper's formula lacks the second term), at most 1. [V]; threshold 0: all are kept.
 std::vector<double> keep_probabilities(const WordCorpus& corpus, double threshold);
 
-// Places in the texts with their neighbours, [N] centres of which centre i has contexts[offsets[i]] and those
-// before offsets[i + 1]. int64.
+// Places in texts (ids as WordCorpus::ids) with their neighbours, [N] centres of which centre i has
+// contexts[offsets[i]] and those before offsets[i + 1]. int64.
 struct Windows {
   torch::Tensor centres, contexts, offsets;
 };
 // Words are dropped by `keep` before windows are made, so that these reach further; each reaches 1 to `window`
 // words to both sides, drawn, and not over its text's ends. As many centres as hold `pairs` neighbours
 // together, or, with `each`, `pairs` centres. Draws from the default generator.
-Windows draw_windows(const WordCorpus& corpus, const std::vector<double>& keep, std::int64_t window,
+Windows draw_windows(const std::vector<std::int32_t>& ids, const std::vector<double>& keep, std::int64_t window,
                      std::int64_t pairs, bool each);
 
 // Draws units by their count to the power 3/4 (Mikolov et al. 2013).

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/format.h"
+#include "text/unicode.h"
 
 namespace duet {
 namespace {
@@ -49,13 +50,43 @@ LossTerms glove_loss(const GloveTables& tables, const torch::Tensor& rows, const
 WordVectors::WordVectors(const Setting& setting, const UnitOptions& unit, WordCorpus corpus)
     : corpus_(std::move(corpus)) {
   const TextEncoder& tower = setting.text_tower();
+  if (setting.corpus.tokenizer) tokenizer_ = *setting.corpus.tokenizer;
   if (!unit.words) {
     input_ = tower.token_table();
     return;
   }
+  for (const std::string& name : corpus_.names) places_.emplace(name, places_.size());
   const double reach = 0.5 / static_cast<double>(unit.dimension);  // word2vec.c, glove.c
   input_ = register_parameter("input",
                               setting.init.uniform("input", {corpus_.size(), unit.dimension}, -reach, reach));
+}
+
+std::vector<std::int32_t> WordVectors::ids_of(const Batch& batch) const {
+  TORCH_CHECK(tokenizer_, "word vectors were made without texts");
+  const auto tokens = batch.tokens.to(torch::kCPU).contiguous(),
+             valid = batch.valid.to(torch::kCPU).contiguous();
+  std::vector<std::int32_t> ids;
+  for (std::int64_t row = 0; row < tokens.size(0); ++row) {
+    const auto* id = tokens[row].const_data_ptr<std::int64_t>();
+    const auto* is_there = valid[row].const_data_ptr<bool>();
+    std::vector<std::int64_t> pieces;
+    std::vector<std::int32_t> known;
+    for (std::int64_t i = 0; i < tokens.size(1); ++i) {
+      if (is_there[i] && id[i] < tokenizer_->pieces()) pieces.push_back(id[i]);
+    }
+    if (places_.empty()) {
+      for (const std::int64_t piece : pieces) {
+        if (corpus_.counts[static_cast<std::size_t>(piece)] > 0)
+          known.push_back(static_cast<std::int32_t>(piece));
+      }
+    } else {
+      for (const std::string& word : words(tokenizer_->decode(pieces))) {
+        if (const auto place = places_.find(word); place != places_.end()) known.push_back(place->second);
+      }
+    }
+    append_text(ids, known);
+  }
+  return ids;
 }
 
 std::string WordVectors::word_vectors() const {

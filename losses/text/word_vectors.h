@@ -3,7 +3,11 @@
 #pragma once
 #include <torch/types.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "losses/objective.h"
 #include "losses/text/word_corpus.h"
@@ -36,9 +40,15 @@ class WordVectors : public Objective {
 
  protected:
   virtual torch::Tensor vectors() const = 0;  // [V, D], what word_vectors() writes
+  // A batch's texts in the corpus' units, as WordCorpus::ids; what the corpus does not hold is left out.
+  std::vector<std::int32_t> ids_of(const Batch& batch) const;
 
   WordCorpus corpus_;
   torch::Tensor input_;  // [V, D]: the token table of the text tower, or a table of the objective's own
+
+ private:
+  std::optional<Tokenizer> tokenizer_;                    // none without texts
+  std::unordered_map<std::string, std::int32_t> places_;  // of words in the corpus' names; empty: of pieces
 };
 
 // Error(usage) at the objective's line when no text holds two units, or too few different ones occur. A corpus

@@ -122,7 +122,7 @@ TEST(NegativeSampling, KnowingNothingCostsOneQuestionEach) {
 TEST(Windows, NearWordsComeMoreOftenThanFarOnes) {
   torch::manual_seed(1);
   const WordCorpus corpus = line_of(2000);
-  const Windows w = draw_windows(corpus, keep_probabilities(corpus, 0), 4, 40000, false);
+  const Windows w = draw_windows(corpus.ids, keep_probabilities(corpus, 0), 4, 40000, false);
   ASSERT_EQ(w.contexts.size(0), 40000);
   std::map<std::int64_t, double> share;
   for (std::int64_t i = 0; i < w.centres.size(0); ++i) {
@@ -138,7 +138,7 @@ TEST(Windows, NearWordsComeMoreOftenThanFarOnes) {
 TEST(Windows, EndWithTheText) {
   torch::manual_seed(2);
   const WordCorpus corpus = corpus_of({"a b c", "alone", "x y"});
-  const Windows w = draw_windows(corpus, keep_probabilities(corpus, 0), 9, 3000, true);
+  const Windows w = draw_windows(corpus.ids, keep_probabilities(corpus, 0), 9, 3000, true);
   ASSERT_EQ(w.centres.size(0), 3000);
   const auto group = [&](std::int64_t id) { return corpus.names[static_cast<std::size_t>(id)] < "d" ? 0 : 1; };
   for (std::int64_t i = 0; i + 1 < 3000; ++i) {
@@ -152,7 +152,7 @@ TEST(Windows, ReachOverDroppedWords) {
   const WordCorpus corpus = line_of(300);
   std::vector<double> keep(300, 1);
   for (std::size_t id = 0; id < 300; id += 2) keep[id] = 0;
-  const Windows w = draw_windows(corpus, keep, 1, 2000, false);
+  const Windows w = draw_windows(corpus.ids, keep, 1, 2000, false);
   EXPECT_TRUE((w.centres.remainder(2) == 1).all().item<bool>());
   EXPECT_TRUE((w.contexts.remainder(2) == 1).all().item<bool>());
   const auto ends = torch::cat({w.offsets.slice(0, 1), torch::tensor({2000}, torch::kLong)});
@@ -219,6 +219,40 @@ TEST(PieceVectors, TrainTheTowersTableAndNoSpecial) {
       EXPECT_FALSE(moved[id].item<bool>()) << kind << " " << tokenizer().piece(id);
     }
     EXPECT_FALSE(objective->named_parameters().contains("input"));
+  }
+}
+
+TEST(WordVectors, AreJudgedOnTheBatchsTexts) {
+  const Texts texts = {"a b c d", "b c d e", "e d c b a"};
+  const auto model = tiny_model();
+  Batch batch = testing::tiny_batch(2, 1);
+  batch.tokens.fill_(tokenizer().id(kPad));
+  batch.valid.fill_(false);
+  const auto write = [&](std::int64_t row, const std::string& text) {
+    const auto ids = encode_caption(tokenizer(), text, {.eos = true});
+    const auto count = static_cast<std::int64_t>(ids.size());
+    ASSERT_LE(count, batch.tokens.size(1));
+    batch.tokens[row].slice(0, 0, count).copy_(torch::tensor(ids));
+    batch.valid[row].slice(0, 0, count).fill_(true);
+  };
+  write(0, "a e");
+  write(1, "c");
+  for (const std::string keys : {"unit = \"piece\"\n", "unit = \"word\"\nmin_count = 1\n"}) {
+    const auto objective = make("kind = \"word2vec\"\nnegatives = 2\nsubsample = 0\n" + keys, texts, *model);
+    auto named = objective->named_parameters();
+    {
+      const torch::NoGradGuard no_grad;
+      named["output"].fill_(.1);
+    }
+    for (const bool trains : {true, false}) {
+      objective->train(trains);
+      EncodedBatch encoded(*model, batch, {});
+      torch::manual_seed(1);
+      objective->compute(encoded, {}).loss.backward();
+      auto table = named.contains("input") ? named["input"] : model->text->token_table();
+      EXPECT_EQ((table.grad().abs().sum(1) > 0).sum().item<std::int64_t>(), trains ? 5 : 2) << keys;
+      table.mutable_grad() = torch::Tensor();
+    }
   }
 }
 
