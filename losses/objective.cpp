@@ -23,6 +23,7 @@ ObjectiveMaker read_masked_feature(Config& config);
 ObjectiveMaker read_rotation(Config& config);
 ObjectiveMaker read_jigsaw(Config& config);
 ObjectiveMaker read_inpainting(Config& config);
+ObjectiveMaker read_masked_patch(Config& config);
 ObjectiveMaker read_autoencoder(Config& config);
 ObjectiveMaker read_masked_lm(Config& config);
 ObjectiveMaker read_autoregressive_lm(Config& config);
@@ -47,6 +48,7 @@ const std::vector<ObjectiveKind>& objective_kinds() {
       {"rotation", read_rotation},
       {"jigsaw", read_jigsaw},
       {"inpainting", read_inpainting},
+      {"masked_patch", read_masked_patch},
       {"autoencoder", read_autoencoder},
       {"masked_lm", read_masked_lm},
       {"autoregressive_lm", read_autoregressive_lm},

@@ -2,6 +2,7 @@
 // blocks, pooling by the class token, initial values. Its defaults are small.
 #include "encoders/blocks.h"
 #include "encoders/image/kinds.h"
+#include "encoders/image/positions.h"
 #include "encoders/text/aten_ops.h"
 #include "encoders/text/block.h"
 
@@ -48,25 +49,6 @@ VitOptions read_options(Config& config, std::int64_t image_size) {
   if (o.positions == "sincos" && o.width % 4 != 0)
     config.fail("width", "sincos positions need a multiple of 4");
   return o;
-}
-
-// Sine and cosine of both coordinates (Chen et al. 2021, MoCo v3), [height * width, D]. Coordinates run over
-// the native grid whatever the picture's size, as interpolated positions do.
-torch::Tensor sincos_positions(std::int64_t height, std::int64_t width, std::int64_t grid,
-                               std::int64_t channels) {
-  const auto along = [grid](std::int64_t cells) {
-    const double scale = static_cast<double>(grid) / static_cast<double>(cells);
-    return at::arange(cells, at::kDouble).add_(.5).mul_(scale).sub_(.5);
-  };
-  const auto rate =
-      at::pow(10000., at::arange(channels / 4, at::kDouble).div_(static_cast<double>(channels / 4)).neg_());
-  const auto waves = [&](const torch::Tensor& coordinate) {
-    const auto angle = coordinate.unsqueeze(1) * rate;
-    return at::cat({angle.sin(), angle.cos()}, 1);  // [cells, D / 2]
-  };
-  const auto rows = waves(along(height)).unsqueeze(1).expand({height, width, channels / 2});
-  const auto columns = waves(along(width)).unsqueeze(0).expand({height, width, channels / 2});
-  return at::cat({rows, columns}, 2).view({height * width, channels}).to(at::kFloat);
 }
 
 class Vit : public ImageEncoder {

@@ -39,12 +39,7 @@ torch::Tensor cells(const torch::Tensor& pictures, double share, std::int64_t ce
   const auto draw =
       at::rand({count, side * side}, torch::TensorOptions(torch::kFloat).device(pictures.device()));
   const auto last = std::get<0>(draw.sort(1)).slice(1, hidden - 1, hidden);  // [N, 1]
-  return (draw <= last)
-      .view({count, 1, side, side})
-      .repeat_interleave(cell, 2)
-      .repeat_interleave(cell, 3)
-      .slice(2, 0, size)
-      .slice(3, 0, size);
+  return pixels_of_cells(draw <= last, cell, size);
 }
 
 }  // namespace
@@ -60,20 +55,28 @@ HideOptions read_hide(Config& objective) {
 HiddenPart hide(const torch::Tensor& pictures, const HideOptions& options, const std::vector<double>& colour) {
   const auto mask = options.mask == "random" ? cells(pictures, options.share, options.cell)
                                              : squares(pictures, options.share);
-  torch::Tensor cover;  // [N or 1, 3, S or 1, S or 1] uint8
-  if (options.mask == "blur") {
-    const std::int64_t reach = std::max<std::int64_t>(1, pictures.size(2) / 8);
-    cover = at::avg_pool2d(pictures.to(torch::kFloat), 2 * reach + 1, 1, reach, false, false)
-                .round()
-                .to(torch::kByte);
-  } else {
-    cover = (torch::tensor(colour, torch::kFloat) * 255)
-                .round()
-                .to(torch::kByte)
-                .view({1, 3, 1, 1})
-                .to(pictures.device());
-  }
-  return {at::where(mask, cover, pictures).contiguous(at::MemoryFormat::ChannelsLast), mask};
+  if (options.mask != "blur") return {covered(pictures, mask, colour), mask};
+  const std::int64_t reach = std::max<std::int64_t>(1, pictures.size(2) / 8);
+  const auto blurred = at::avg_pool2d(pictures.to(torch::kFloat), 2 * reach + 1, 1, reach, false, false);
+  return {
+      at::where(mask, blurred.round().to(torch::kByte), pictures).contiguous(at::MemoryFormat::ChannelsLast),
+      mask};
+}
+
+torch::Tensor covered(const torch::Tensor& pictures, const torch::Tensor& mask,
+                      const std::vector<double>& colour) {
+  const auto bytes = (torch::tensor(colour, torch::kFloat) * 255).round().to(torch::kByte);
+  return at::where(mask, bytes.view({1, 3, 1, 1}).to(pictures.device()), pictures)
+      .contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+torch::Tensor pixels_of_cells(const torch::Tensor& hidden, std::int64_t cell, std::int64_t size) {
+  const std::int64_t side = (size + cell - 1) / cell;
+  return hidden.view({-1, 1, side, side})
+      .repeat_interleave(cell, 2)
+      .repeat_interleave(cell, 3)
+      .slice(2, 0, size)
+      .slice(3, 0, size);
 }
 
 Grid grid_of(ImageEncoder& tower, std::int64_t picture_size) {
@@ -101,6 +104,11 @@ torch::Tensor CellDecoder::forward(const torch::Tensor& tokens) const {
 torch::Tensor pixel_error(const torch::Tensor& told, const torch::Tensor& truth, const torch::Tensor& mask) {
   const auto error = (told - truth).square();
   return mask.defined() ? (error * mask).sum() / (3 * mask.sum()) : error.mean();
+}
+
+torch::Tensor absolute_pixel_error(const torch::Tensor& told, const torch::Tensor& truth,
+                                   const torch::Tensor& mask) {
+  return ((told - truth).abs() * mask).sum() / (3 * mask.sum());
 }
 
 torch::Tensor explained(const torch::Tensor& told, const torch::Tensor& truth, const torch::Tensor& mask) {

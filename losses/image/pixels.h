@@ -29,6 +29,13 @@ struct HiddenPart {
 // pictures [N, 3, S, S] uint8; colour [3]: what hides, 0..1. Draws from the default generator.
 HiddenPart hide(const torch::Tensor& pictures, const HideOptions& options, const std::vector<double>& colour);
 
+// The same pictures, of one colour where `mask` [N, 1, S, S] is true.
+torch::Tensor covered(const torch::Tensor& pictures, const torch::Tensor& mask,
+                      const std::vector<double>& colour);
+// Which pixels the hidden ones of side x side cells of `cell` pixels cover: [N, side * side] bool -> [N, 1,
+// size, size] bool; the last cells may be cut.
+torch::Tensor pixels_of_cells(const torch::Tensor& hidden, std::int64_t cell, std::int64_t size);
+
 // The grid of a tower's tokens for square pictures: N tokens are side x side cells, behind a class token or
 // not.
 struct Grid {
@@ -53,6 +60,9 @@ class CellDecoder : public torch::nn::Module {
 // Mean squared error of normalised pixels where `mask` [N, 1, S, S] is true; undefined: everywhere -> []
 torch::Tensor pixel_error(const torch::Tensor& told, const torch::Tensor& truth,
                           const torch::Tensor& mask = {});
+// The same of the absolute error, of masked pixels.
+torch::Tensor absolute_pixel_error(const torch::Tensor& told, const torch::Tensor& truth,
+                                   const torch::Tensor& mask);
 // 1 - error / error of telling the mean of what is judged: 0 for a picture of one colour, 1 for the truth ->
 // [], detached
 torch::Tensor explained(const torch::Tensor& told, const torch::Tensor& truth, const torch::Tensor& mask = {});
