@@ -10,6 +10,7 @@ int run_index(const IndexOptions& options);
 int run_image_search(const SearchOptions& options);
 int run_embed(const EmbedOptions& options);
 int run_check(const CheckOptions& options);
+int run_ablate(const AblateOptions& options);
 int run_data_check(const DataCheckOptions& options);
 
 }  // namespace duet

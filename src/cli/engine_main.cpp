@@ -19,6 +19,7 @@ struct Engine {
   int operator()(const duet::SearchOptions& options) const { return duet::run_image_search(options); }
   int operator()(const duet::EmbedOptions& options) const { return duet::run_embed(options); }
   int operator()(const duet::CheckOptions& options) const { return duet::run_check(options); }
+  int operator()(const duet::AblateOptions& options) const { return duet::run_ablate(options); }
   int operator()(const duet::DataCheckOptions& options) const { return duet::run_data_check(options); }
   // The front's own, already answered.
   int operator()(const duet::TokenizerTrainOptions&) const { return 0; }

@@ -72,6 +72,7 @@ Grammar::Grammar()
   add_search(*this);
   add_embed(*this);
   add_check(*this);
+  add_ablate(*this);
   add_data(*this);
   add_tokenizer(*this);
 }

@@ -66,6 +66,7 @@ void require_one_of(const CLI::App& app, const std::vector<CLI::Option*>& option
 void add_train(Grammar& grammar);
 void add_evaluate(Grammar& grammar);
 void add_check(Grammar& grammar);
+void add_ablate(Grammar& grammar);
 void add_index(Grammar& grammar);
 void add_search(Grammar& grammar);
 void add_embed(Grammar& grammar);

@@ -53,6 +53,15 @@ struct CheckOptions {
   std::string recipe;
   std::vector<std::string> sets;
 };
+struct AblateOptions {
+  std::string plan;                                                       // a TOML file
+  std::string results;                                                    // "": NAME.results.jsonl beside it
+  bool dry_run = false, measure = false, table = false, confirm = false;  // at most one
+  std::string csv, latex;                                                 // files; "": none
+  bool keep_runs = false;
+  std::string root, device = "auto";
+  int threads = 0;
+};
 struct DataCheckOptions {
   std::string manifest, root;
   std::vector<std::string> captions;
@@ -77,7 +86,7 @@ struct TokenizerDecodeOptions {
 };
 
 using Command =
-    std::variant<TrainOptions, EvaluateOptions, IndexOptions, SearchOptions, EmbedOptions, CheckOptions,
+    std::variant<TrainOptions, EvaluateOptions, IndexOptions, SearchOptions, EmbedOptions, CheckOptions, AblateOptions,
                  DataCheckOptions, TokenizerTrainOptions, TokenizerEncodeOptions, TokenizerDecodeOptions>;
 
 }  // namespace duet

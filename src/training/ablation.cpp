@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "core/error.h"
 #include "core/format.h"
 #include "core/log.h"
 #include "training/ablation_statistics.h"
 #include "training/ablation_table.h"
+#include "training/objectives.h"
 #include "training/signals.h"
 
 namespace duet {
@@ -99,6 +101,18 @@ std::optional<AblationRun> run_of(const AblationPlan& plan, const AblationResult
 bool is_done(const AblationPlan& plan, const AblationResults& results, const AblationSlot& slot) {
   const std::optional<AblationRun> run = run_of(plan, results, slot);
   return run && results.find(*run) != nullptr;
+}
+
+void check_arms(const AblationPlan& plan) {
+  for (const AblationArm& arm : plan.arms) {
+    try {
+      if (arm.pretrain) check_objectives(arm.pretrain->resolve({}));
+      check_objectives(arm.recipe.resolve({}));
+      for (const std::vector<std::string>& sets : arm.trials) check_objectives(arm.recipe.resolve(sets));
+    } catch (const Error& error) {
+      throw Error(error.exit(), cat("arm '", arm.name, "': ", error.what()));
+    }
+  }
 }
 
 bool fill(const AblationPlan& plan, AblationResults& results, const std::vector<AblationSlot>& slots,

@@ -29,6 +29,18 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// Alone on a machine, rounds agree within some percent.
+void warn_unequal(const AblationArm& arm, const std::vector<double>& ratios) {
+  constexpr double kBusy = 1.25;
+  if (ratios.empty()) return;
+  const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
+  if (*high < kBusy * *low) return;
+  log_warning(
+      cat("arm '", arm.name, "': rounds of its cost differ, from ", fixed(*low, 2), " to ", fixed(*high, 2),
+          ": are other programs running? On a quiet machine take its cost row out and measure again, before "
+          "its other rows are run"));
+}
+
 // The machine's pace drifts: each round looks at all of them, and the ratios are of one round.
 CostRow measure(const AblationPlan& plan, const AblationArm& arm, Trainer& baseline,
                 const CostSetting& setting) {
@@ -40,6 +52,8 @@ CostRow measure(const AblationPlan& plan, const AblationArm& arm, Trainer& basel
     if (trainer) ratios.push_back(trainer->rehearse().seconds_per_step / seconds.back());
     if (pretrainer) pretrain_ratios.push_back(pretrainer->rehearse().seconds_per_step / seconds.back());
   }
+  warn_unequal(arm, ratios);
+  warn_unequal(arm, pretrain_ratios);
   CostRow row{
       .arm = arm.name, .cost = {}, .baseline_seconds = median(seconds), .identity = cost_identity(plan, arm)};
   row.cost.step = trainer ? median(ratios) : *arm.cost;

@@ -43,6 +43,9 @@ const std::vector<std::vector<std::string>> kCommandLines = {
     {"embed", "runs/x", "--texts", "queries.txt", "--out", "queries.csv"},
     {"embed", "runs/x", "--out", "rows.npy"},
     {"check"},
+    {"ablate"},
+    {"ablate", "plan.toml", "--table", "--confirm"},
+    {"ablate", "plan.toml", "--dry-run", "--csv", "table.csv"},
     {"tokenizer", "train", "captions.txt", "--out", "x.model", "--vocabulary", "3"},
     {"-q", "-v", "check", "a.toml"},
 };

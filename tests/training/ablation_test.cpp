@@ -180,6 +180,16 @@ TEST(AblationPlan, RefusesWithThePlaceAndTheRemedy) {
               HasSubstr("'train.batch=32' changes 'train.batch'"));
 }
 
+TEST(AblationPlan, AnArmThatCannotBeBuiltIsNamedBeforeAnythingRuns) {
+  const PlanFolder folder(
+      replaced(kPlan, "space.0.dimension=24", "objective=[{kind='info_nce'}, {kind='masked_lm'}]"));
+  const Failure failure = failure_of([&] { check_arms(folder.read()); });
+  EXPECT_EQ(failure.exit, Exit::usage);
+  EXPECT_THAT(failure.text, HasSubstr("arm 'wide_head': "));
+  EXPECT_THAT(failure.text, HasSubstr("text.kind"));
+  EXPECT_NO_THROW(check_arms(PlanFolder().read()));
+}
+
 // ---- Results
 
 TEST(AblationResults, StoppedAndKilledItEndsWithTheSameFile) {
@@ -300,6 +310,7 @@ TEST(AblationResults, TheBestTrialIsUsedForTheSeeds) {
 }
 
 TEST(AblationResults, CostsAreMeasuredOnceAndKept) {
+  set_compute_threads(1);
   const PlanFolder folder(replaced(kPlan, "cost = 2\n", ""));
   const AblationPlan plan = folder.read();
   {
