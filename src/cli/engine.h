@@ -11,6 +11,11 @@ int run_image_search(const SearchOptions& options);
 int run_embed(const EmbedOptions& options);
 int run_check(const CheckOptions& options);
 int run_ablate(const AblateOptions& options);
+int run_reconstruct(const ReconstructOptions& options);
+int run_fill(const FillOptions& options);
+int run_complete(const CompleteOptions& options);
+int run_follows(const FollowsOptions& options);
+int run_neighbours(const NeighboursOptions& options);  // of the text tower's tokens
 int run_data_check(const DataCheckOptions& options);
 
 }  // namespace duet

@@ -21,6 +21,11 @@ struct Engine {
   int operator()(const duet::CheckOptions& options) const { return duet::run_check(options); }
   int operator()(const duet::AblateOptions& options) const { return duet::run_ablate(options); }
   int operator()(const duet::DataCheckOptions& options) const { return duet::run_data_check(options); }
+  int operator()(const duet::ReconstructOptions& options) const { return duet::run_reconstruct(options); }
+  int operator()(const duet::FillOptions& options) const { return duet::run_fill(options); }
+  int operator()(const duet::CompleteOptions& options) const { return duet::run_complete(options); }
+  int operator()(const duet::FollowsOptions& options) const { return duet::run_follows(options); }
+  int operator()(const duet::NeighboursOptions& options) const { return duet::run_neighbours(options); }
   // The front's own, already answered.
   int operator()(const duet::TokenizerTrainOptions&) const { return 0; }
   int operator()(const duet::TokenizerEncodeOptions&) const { return 0; }

@@ -11,6 +11,9 @@ struct Front {
     if (!options.image.empty()) return std::nullopt;
     return run_search(options);
   }
+  std::optional<int> operator()(const NeighboursOptions& options) const {
+    return run_neighbours_of_file(options);
+  }
   std::optional<int> operator()(const TokenizerTrainOptions& options) const {
     return run_tokenizer_train(options);
   }

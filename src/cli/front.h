@@ -6,7 +6,8 @@
 
 namespace duet {
 
-int run_search(const SearchOptions& options);  // by text
+int run_search(const SearchOptions& options);                                 // by text
+std::optional<int> run_neighbours_of_file(const NeighboursOptions& options);  // nothing: of the text tower
 int run_tokenizer_train(const TokenizerTrainOptions& options);
 int run_tokenizer_encode(const TokenizerEncodeOptions& options);
 int run_tokenizer_decode(const TokenizerDecodeOptions& options);

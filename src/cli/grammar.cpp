@@ -73,6 +73,7 @@ Grammar::Grammar()
   add_embed(*this);
   add_check(*this);
   add_ablate(*this);
+  add_look(*this);
   add_data(*this);
   add_tokenizer(*this);
 }

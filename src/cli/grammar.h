@@ -70,6 +70,7 @@ void add_ablate(Grammar& grammar);
 void add_index(Grammar& grammar);
 void add_search(Grammar& grammar);
 void add_embed(Grammar& grammar);
+void add_look(Grammar& grammar);
 void add_data(Grammar& grammar);
 void add_tokenizer(Grammar& grammar);
 

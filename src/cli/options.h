@@ -85,8 +85,44 @@ struct TokenizerDecodeOptions {
   std::vector<std::int64_t> ids;  // none: lines of stdin
 };
 
-using Command =
-    std::variant<TrainOptions, EvaluateOptions, IndexOptions, SearchOptions, EmbedOptions, CheckOptions, AblateOptions,
-                 DataCheckOptions, TokenizerTrainOptions, TokenizerEncodeOptions, TokenizerDecodeOptions>;
+struct ReconstructOptions {
+  std::string run, images, out;  // --images DIR|manifest, --out page.html (default RUN/reconstruct.html)
+  std::string objective;         // --objective NAME; "": all that show pictures
+  std::int64_t count = 16, seed = 1;
+  std::string root, checkpoint = "best", device = "auto";
+  bool json = false;
+};
+struct FillOptions {
+  std::string run, text, objective;
+  std::int64_t top = 5;
+  std::string checkpoint = "best", device = "auto";
+  bool json = false;
+};
+struct CompleteOptions {
+  std::string run, text, objective;
+  std::int64_t length = 16, top_k = 0, seed = 1;
+  double temperature = 0;  // 0: always the likeliest piece
+  std::string checkpoint = "best", device = "auto";
+  bool json = false;
+};
+struct FollowsOptions {
+  std::string run, first, second, objective;
+  std::string checkpoint = "best", device = "auto";
+  bool json = false;
+};
+inline constexpr const char* kTextTower = "tower";
+struct NeighboursOptions {
+  std::string run = {}, query = {};  // "king - man + woman"; "" with --export alone
+  std::string of = {};               // an objective with word vectors, or kTextTower; "": what there is
+  std::string out = {};              // --export FILE
+  std::int64_t top = 10;
+  std::string checkpoint = "best";  // of the text tower
+  bool json = false;
+};
+
+using Command = std::variant<TrainOptions, EvaluateOptions, IndexOptions, SearchOptions, EmbedOptions,
+                             CheckOptions, AblateOptions, DataCheckOptions, ReconstructOptions, FillOptions,
+                             CompleteOptions, FollowsOptions, NeighboursOptions, TokenizerTrainOptions,
+                             TokenizerEncodeOptions, TokenizerDecodeOptions>;
 
 }  // namespace duet

@@ -83,6 +83,7 @@ TEST(Page, EscapesTextInEveryPlace) {
   Picture linked;
   linked.link = linked.title = linked.caption = kEvil;
   page.contact = {{kEvil, {linked}}};
+  page.sheets = {{.title = kEvil, .note = kEvil, .cards = {{.pictures = {linked}, .words = kEvil}}}};
   const std::string html = to_html(page);
   EXPECT_THAT(html, Not(HasSubstr("<img src=x")));
   EXPECT_THAT(html, Not(HasSubstr("onerror=\"")));
@@ -108,6 +109,27 @@ TEST(Page, OneRowIsAGalleryWithCaptions) {
   EXPECT_THAT(html, HasSubstr("class=\"gallery\""));
   EXPECT_THAT(html, HasSubstr("<a href=\"photos/a%20b.jpg\">"));
   EXPECT_THAT(html, HasSubstr("the sun goes down"));
+}
+
+TEST(Page, SheetShowsPicturesSideBySide) {
+  Page page;
+  Picture hidden = picture("a.png", 0, -1), told = hidden;
+  hidden.caption = "hidden";
+  told.caption = "told";
+  page.sheets = {{.title = "inpainting",
+                  .note = "mean error 0.1",
+                  .cards = {{.pictures = {hidden, told}, .words = "first", .right = 1},
+                            {.pictures = {hidden}, .words = "second", .right = 0},
+                            {.pictures = {told}, .words = "third"}}}};
+  const std::string html = to_html(page);
+  for (const char* part :
+       {"<h2>inpainting</h2>", "mean error 0.1", "--side:2", "<figcaption>told</figcaption>",
+        "title=\"right\">&#10003;</span> first", "title=\"wrong\">&#10007;</span> second", "<p>third</p>"}) {
+    EXPECT_THAT(html, HasSubstr(part));
+  }
+  const std::regex inlined("src=\"data:image/png;base64,");
+  EXPECT_EQ(std::distance(std::sregex_iterator(html.begin(), html.end(), inlined), std::sregex_iterator()), 4);
+  expect_balanced(html);
 }
 
 TEST(Page, UnknownBytesAreLinkedNotInlined) {
