@@ -103,7 +103,13 @@ Conv::Conv(const Init& init, const Shape& shape) : shape_(shape) {
 }
 
 torch::Tensor Conv::forward(const torch::Tensor& x) const {
-  const std::int64_t one = 1;
+  const std::int64_t one = 1, none = 0;
+  if (weight.size(2) == 1 && shape_.stride > 1) {
+    // The cells that are looked at, taken out first: oneDNN's own way (LibTorch 2.13, AVX-512) writes beyond
+    // its memory in the backward pass of such convolutions of few channels.
+    const auto seen = x.slice(2, 0, x.size(2), shape_.stride).slice(3, 0, x.size(3), shape_.stride);
+    return at::conv2d(seen.contiguous(x.suggest_memory_format()), weight, bias, one, none, one, shape_.groups);
+  }
   return at::conv2d(x, weight, bias, shape_.stride, shape_.padding, one, shape_.groups);
 }
 

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/format.h"
+#include "encoders/low_rank.h"
 
 namespace duet {
 
@@ -22,11 +23,15 @@ Momentum read_momentum(Config& objective, Momentum defaults) {
 
 void follow(torch::nn::Module& twin, const torch::nn::Module& live, double momentum) {
   const torch::NoGradGuard no_grad;
-  const auto targets = twin.parameters(), sources = live.parameters();
-  TORCH_CHECK(targets.size() == sources.size(), "follow: modules of different shapes");
-  for (std::size_t i = 0; i < targets.size(); ++i) targets[i].mul_(momentum).add_(sources[i], 1 - momentum);
-  const auto kept = twin.buffers(), given = live.buffers();
-  for (std::size_t i = 0; i < kept.size(); ++i) kept[i].copy_(given[i]);
+  const TensorMap now = merged_tensors(live);
+  const auto value_of = [&now](const std::string& name) {
+    const auto found = now.find(name);
+    TORCH_CHECK(found != now.end(), "follow: modules of different shapes, at ", name);
+    return found->second;
+  };
+  for (const auto& item : twin.named_parameters())
+    item.value().mul_(momentum).add_(value_of(item.key()), 1 - momentum);
+  for (const auto& item : twin.named_buffers()) item.value().copy_(value_of(item.key()));
 }
 
 void become(torch::nn::Module& twin, const torch::nn::Module& live) {

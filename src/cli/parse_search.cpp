@@ -93,6 +93,8 @@ void add_embed(Grammar& grammar) {
             "X.npy or X.safetensors: float32 unit vectors, a row each (NaN for a picture that cannot be read)")
       ->required()
       ->check(check_array_file);
+  add_switch(app, "--features", options->features,
+             "what the tower makes, before any embedding space: for a probe; all there is of one tower alone");
   add_checkpoint(app, options->checkpoint);
   add_root(app, options->root);
   add_batch(app, options->batch);

@@ -77,6 +77,8 @@ void add_evaluate(Grammar& grammar) {
            "caption columns, repeated or with commas (default: the recipe's)")
       ->delimiter(',');
   add_checkpoint(app, options->checkpoint);
+  add_switch(app, "--objectives", options->objectives,
+             "how each objective of the run does on validation data, against the same network untrained");
   add_switch(app, "--json", options->json, "print one JSON object");
   add_switch_off(app, "--no-save", options->save, "do not write RUN/results.json");
   add_root(app, options->root);

@@ -1,5 +1,6 @@
 #include "evaluation/embed.h"
 
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -41,7 +42,8 @@ EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, b
       for_each_image(source, setting.preprocessing, static_cast<int>(setting.batch), setting.workers,
                      setting.max_pixels, setting.bad_pictures, [&](std::int64_t first, torch::Tensor images) {
                        const auto part = model.image_features(images.to(setting.device), setting.precision);
-                       rows.push_back(model.retrieval_of_image_features(part).to(torch::kCPU));
+                       if (model.retrieval_dimension() > 0)
+                         rows.push_back(model.retrieval_of_image_features(part).to(torch::kCPU));
                        if (keep_features) features.push_back(part.to(torch::kCPU));
                        if (bar) bar->update(first + images.size(0));
                      });
@@ -68,7 +70,12 @@ std::string bad_picture_list(const std::vector<std::string>& bad, std::size_t pi
   return text;
 }
 
-torch::Tensor embed_texts(const EmbedSetting& setting, const std::vector<std::string>& texts) {
+namespace {
+
+// encode: ids [n, L], valid [n, L] -> rows [n, width]
+torch::Tensor in_batches(
+    const EmbedSetting& setting, const std::vector<std::string>& texts, std::int64_t width,
+    const std::function<torch::Tensor(const torch::Tensor&, const torch::Tensor&)>& encode) {
   torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> rows;
   for (std::size_t begin = 0; begin < texts.size(); begin += static_cast<std::size_t>(setting.batch)) {
@@ -77,11 +84,24 @@ torch::Tensor embed_texts(const EmbedSetting& setting, const std::vector<std::st
                                         texts.begin() + static_cast<std::ptrdiff_t>(end));
     const auto [ids, valid] =
         encode_captions(*setting.tokenizer, part, setting.text_format, setting.pad_to_context);
-    // Always fp32: a query from the command line is (encoders/plain).
-    rows.push_back(
-        setting.model->retrieval_texts(ids.to(setting.device), valid.to(setting.device)).to(torch::kCPU));
+    rows.push_back(encode(ids.to(setting.device), valid.to(setting.device)).to(torch::kCPU));
   }
-  return concatenated(rows, setting.model->retrieval_dimension());
+  return concatenated(rows, width);
+}
+
+}  // namespace
+
+torch::Tensor embed_texts(const EmbedSetting& setting, const std::vector<std::string>& texts) {
+  // Always fp32: a query from the command line is (encoders/plain).
+  return in_batches(
+      setting, texts, setting.model->retrieval_dimension(),
+      [&](const auto& ids, const auto& valid) { return setting.model->retrieval_texts(ids, valid); });
+}
+
+torch::Tensor text_features(const EmbedSetting& setting, const std::vector<std::string>& texts) {
+  return in_batches(setting, texts, setting.model->text->width(), [&](const auto& ids, const auto& valid) {
+    return setting.model->text->forward(ids, valid);
+  });
 }
 
 }  // namespace duet

@@ -36,7 +36,7 @@ EmbedSetting embed_setting_of(const SavedModel& saved);  // as it was trained; `
 using BadRows = std::vector<std::pair<std::int64_t, std::string>>;  // row, why
 
 struct EmbeddedImages {
-  torch::Tensor rows;      // [N, D] fp32 on the CPU
+  torch::Tensor rows;      // [N, D] fp32 on the CPU; no columns for a tower alone
   torch::Tensor features;  // [N, Model::feature_width()] when asked for
   BadRows bad;             // unreadable pictures: their embedding means nothing
 };
@@ -45,6 +45,8 @@ EmbeddedImages embed_images(const EmbedSetting& setting, const Source& source, b
 std::vector<std::int64_t> readable_rows(const Source& source, const BadRows& bad);
 // "3 of 100 pictures cannot be read and are <fate>:" and the first ten, a line each.
 std::string bad_picture_list(const std::vector<std::string>& bad, std::size_t pictures, std::string_view fate);
+// The caption tower's pooled features, [N, width] fp32 on the CPU.
+torch::Tensor text_features(const EmbedSetting& setting, const std::vector<std::string>& texts);
 torch::Tensor embed_texts(const EmbedSetting& setting,
                           const std::vector<std::string>& texts);  // [N, D] fp32 on the CPU
 

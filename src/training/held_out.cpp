@@ -13,12 +13,13 @@ constexpr std::int64_t kMost = 2048;  // pairs: what an evaluation costs does no
 
 }  // namespace
 
-HeldOutMetrics held_out_metrics(const HeldOutSetting& setting, const Source& split) {
+HeldOutBatches held_out_batches(const HeldOutSetting& setting, const Source& split) {
   const torch::NoGradGuard no_grad;
   const Recipe& recipe = *setting.recipe;
   const std::int64_t rows = std::min(kMost, static_cast<std::int64_t>(split.pairs.size()));
   if (rows < 2) return {};
-  const std::int64_t size = std::min(recipe.train.batch, rows), batches = rows / size;
+  const std::int64_t size = std::min(setting.batch > 0 ? setting.batch : recipe.train.batch, rows),
+                     batches = rows / size;
   const RowsOfStep consecutive = [size](std::int64_t step) {
     std::vector<std::int64_t> of_step(static_cast<std::size_t>(size));
     std::iota(of_step.begin(), of_step.end(), step * size);
@@ -42,7 +43,7 @@ HeldOutMetrics held_out_metrics(const HeldOutSetting& setting, const Source& spl
                  .cache = nullptr,
                  .follows = follows},
                 recipe.data.loader, consecutive, 0, batches);
-  HeldOutMetrics means;
+  HeldOutBatches values;
   for (std::int64_t step = 0; step < batches; ++step) {
     Compute compute = setting.compute;
     compute.seed = seed_of(recipe.seed, "held out", step);
@@ -53,12 +54,21 @@ HeldOutMetrics held_out_metrics(const HeldOutSetting& setting, const Source& spl
       objective.eval();
       torch::manual_seed(seed_of(recipe.seed, "held out", step, spec.name));
       const LossTerms terms = objective.compute(batch, setting.info);
-      auto& of_objective = means[spec.name];
-      const double share = 1.0 / static_cast<double>(batches);
-      of_objective["loss"] += share * terms.loss.item<double>();
-      for (const auto& [name, value] : terms.metrics) of_objective[name] += share * value.item<double>();
+      auto& of_objective = values[spec.name];
+      of_objective["loss"].push_back(terms.loss.item<double>());
+      for (const auto& [name, value] : terms.metrics) of_objective[name].push_back(value.item<double>());
       objective.train();
     }
+  }
+  return values;
+}
+
+HeldOutMetrics held_out_metrics(const HeldOutSetting& setting, const Source& split) {
+  HeldOutMetrics means;
+  for (const auto& [objective, metrics] : held_out_batches(setting, split)) {
+    for (const auto& [name, values] : metrics)
+      means[objective][name] =
+          std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
   }
   return means;
 }

@@ -19,12 +19,18 @@ struct HeldOutSetting {
   const std::vector<std::shared_ptr<Objective>>* objectives = nullptr;
   const Tokenizer* tokenizer = nullptr;
   std::string source = "pairs";  // whose objectives
+  std::int64_t batch = 0;        // rows; 0: as in training
   Compute compute;               // its seed is set for each batch
   StepInfo info;                 // objectives without a weight at this step are left out
 };
 
-// Means over batches of the split, in its order, at most 2,048 rows of it; the same views, captions and masks
-// each time. Empty when the split holds fewer than two rows.
+// Objective -> metric -> its value in each batch.
+using HeldOutBatches = std::map<std::string, std::map<std::string, std::vector<double>>>;
+
+// Batches of the split, in its order, at most 2,048 rows of it; the same views, captions and masks each time.
+// Empty when the split holds fewer than two rows.
+HeldOutBatches held_out_batches(const HeldOutSetting& setting, const Source& split);
+// Their means.
 HeldOutMetrics held_out_metrics(const HeldOutSetting& setting, const Source& split);
 // The objectives' losses, weighted as in training.
 double total_loss(const HeldOutSetting& setting, const HeldOutMetrics& metrics);

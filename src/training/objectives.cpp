@@ -57,12 +57,6 @@ void check_source(const std::string& name, const SourceFacts& source, const std:
   }
 }
 
-bool trains(const torch::nn::Module& module) {
-  const auto parameters = module.parameters();
-  return std::any_of(parameters.begin(), parameters.end(),
-                     [](const torch::Tensor& p) { return p.requires_grad(); });
-}
-
 }  // namespace
 
 std::vector<std::shared_ptr<Objective>> make_objectives(const Recipe& recipe, Model& model, Teachers& teachers,
@@ -86,6 +80,23 @@ std::vector<std::shared_ptr<Objective>> make_objectives(const Recipe& recipe, Mo
   return objectives;
 }
 
+std::map<std::string, SourceFacts> unread_sources(const Recipe& recipe, std::int64_t vocabulary) {
+  std::map<std::string, SourceFacts> sources = {{"pairs", {.statistics = even_statistics(vocabulary)}}};
+  for (const SideSource& source : recipe.data.beside)
+    sources.emplace(source.name, SourceFacts{.statistics = even_statistics(vocabulary)});
+  return sources;
+}
+
+void check_objectives(const Recipe& recipe) {
+  const std::int64_t vocabulary = recipe.tokenizer.vocabulary + kSpecialCount;
+  Model model(recipe.model, vocabulary, recipe.seed);
+  add_low_rank(model, recipe.train.optimizer.groups, recipe.seed);
+  Teachers teachers(model);
+  const auto objectives = make_objectives(recipe, model, teachers, unread_sources(recipe, vocabulary), 1);
+  const OptimizerOptions& options = recipe.train.optimizer;
+  plan_parameters(named_parameters(recipe, model, objectives), options.groups, options.adamw.weight_decay);
+}
+
 NamedTensors named_parameters(const Recipe& recipe, const Model& model,
                               const std::vector<std::shared_ptr<Objective>>& objectives) {
   NamedTensors parameters;
@@ -96,12 +107,6 @@ NamedTensors named_parameters(const Recipe& recipe, const Model& model,
     }
   }
   return parameters;
-}
-
-void set_training_mode(Model& model) {
-  model.train();
-  if (model.image && !trains(*model.image)) model.image->eval();
-  if (model.text && !trains(*model.text)) model.text->eval();
 }
 
 }  // namespace duet

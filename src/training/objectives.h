@@ -26,11 +26,13 @@ std::vector<std::shared_ptr<Objective>> make_objectives(const Recipe& recipe, Mo
                                                         const std::map<std::string, SourceFacts>& sources,
                                                         std::int64_t steps);
 
+// As if each source of the recipe held all that can be wanted: for objectives without data.
+std::map<std::string, SourceFacts> unread_sources(const Recipe& recipe, std::int64_t vocabulary);
+// Refuses, before any data is read, what make_objectives and plan_parameters would refuse after it.
+void check_objectives(const Recipe& recipe);
+
 // Parameters by their file names: image.*, text.*, spaces.NAME.*, objective.NAME.*.
 NamedTensors named_parameters(const Recipe& recipe, const Model& model,
                               const std::vector<std::shared_ptr<Objective>>& objectives);
-
-// Training mode, but for towers that are frozen whole: their running statistics and dropout stay out of it.
-void set_training_mode(Model& model);
 
 }  // namespace duet

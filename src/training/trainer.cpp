@@ -10,6 +10,7 @@
 #include "core/format.h"
 #include "core/log.h"
 #include "core/random.h"
+#include "encoders/low_rank.h"
 #include "losses/statistics.h"
 #include "run/saved_model.h"
 #include "training/finish.h"
@@ -153,6 +154,7 @@ void Trainer::build(Start start) {
     take_over_towers(recipe_, *model_);
     if (tokenizer_) model_->prepare_for_corpus(torch::ones_like(seen), idf);  // of this corpus, not of that one
   }
+  add_low_rank(*model_, recipe_.train.optimizer.groups, recipe_.seed);
   model_->to(device_);
   teachers_.emplace(*model_);
   objectives_ = make_objectives(recipe_, *model_, *teachers_, sources_, steps_);
@@ -374,6 +376,20 @@ HeldOutSetting Trainer::held_out_setting(const std::string& source) {
           .info = {.step = std::max<std::int64_t>(0, step_ - 1), .steps = steps_}};
 }
 
+std::map<std::string, HeldOutBatches> Trainer::judge_objectives(std::int64_t batch) {
+  const EvaluationScope averaged(*model_, ema_ ? &*ema_ : nullptr);
+  std::map<std::string, HeldOutBatches> judged;
+  const auto add = [&](const Source& split, const std::string& source) {
+    HeldOutSetting setting = held_out_setting(source);
+    setting.batch = batch;
+    setting.info = {.step = steps_ - 1, .steps = steps_};
+    if (!split.pairs.empty()) judged[split.name] = held_out_batches(setting, split);
+  };
+  for (const Source& split : data_.validation) add(split, "pairs");
+  for (const Source& split : data_.beside_validation) add(split, split.name);
+  return judged;
+}
+
 double Trainer::validation_metric(const std::vector<RetrievalResult>& results,
                                   const std::vector<HeldOutMetrics>& held_out) {
   double sum = 0;
@@ -443,6 +459,7 @@ void Trainer::finish() {
   } else if (ema_) {
     ema_->swap();
   }
+  merge_low_rank(*model_);
   model_->eval();
   const bool has_pairs = model_->image && model_->text;
   if (has_pairs) {

@@ -51,7 +51,10 @@ class Trainer {
   Rehearsal rehearse();
   void set_recipe(const Recipe& recipe);  // the same one with its budget in steps; before run()
   void load(const Sealed& checkpoint);    // goes on from there
-  Outcome run();                          // to the end, or until a signal asked to stop (state saved)
+  // How the objectives do on held-out data as the run stands: split or source -> objective -> metric -> its
+  // value in each batch of `batch` rows.
+  std::map<std::string, HeldOutBatches> judge_objectives(std::int64_t batch);
+  Outcome run();  // to the end, or until a signal asked to stop (state saved)
 
  private:
   void build(Start start);

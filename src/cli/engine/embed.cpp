@@ -72,8 +72,12 @@ int run_embed(const EmbedOptions& options) {
   check_out(options.out);
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
   EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
+  if (!options.features && saved.recipe.model.spaces.empty())
+    fail(Exit::usage, saved.folder.string(), "is one tower, and so has no embedding space", "give --features");
   torch::Tensor rows;
-  if (!options.texts.empty()) {
+  if (!options.texts.empty() && options.features) {
+    rows = text_features(setting, read_lines(options.texts, saved.texts()));
+  } else if (!options.texts.empty()) {
     rows = embed_texts(setting, read_lines(options.texts, saved.texts()));
     // A text of pieces that no caption had is zero in a ridge space, and shorter as a whole.
     rows = rows / rows.norm(2, 1, true).clamp_min(1e-12);
@@ -81,9 +85,9 @@ int run_embed(const EmbedOptions& options) {
     saved.pictures();
     setting.progress = true;
     const Source source = read_pictures(options.images, options.root, saved.recipe);
-    EmbeddedImages images = embed_images(setting, source);
+    EmbeddedImages images = embed_images(setting, source, options.features);
     warn_bad_pictures(source, images.bad, "rows of NaN");
-    rows = images.rows;
+    rows = options.features ? images.features.narrow(1, 0, saved.model->image->width()) : images.rows;
     // A row a picture, so that row numbers stay those of the input; what cannot be read is not a number.
     for (const auto& [row, why] : images.bad) rows[row].fill_(std::numeric_limits<float>::quiet_NaN());
   }

@@ -87,8 +87,10 @@ void save_results(const EvaluateOptions& options, const SavedModel& saved, const
 }  // namespace
 
 int run_evaluate(const EvaluateOptions& options) {
+  if (options.objectives) return evaluate_objectives(options);
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
-  saved.texts();
+  if (saved.recipe.model.spaces.empty())
+    fail(Exit::usage, saved.folder.string(), "is one tower, which finds nothing", "give --objectives");
   nlohmann::json results = {{"schema_version", 1}, {"model", saved.identity}, {"step", saved.step}};
   nlohmann::json splits = nlohmann::json::object();
   for (Split& split : read_splits(options, saved.recipe)) {
