@@ -40,17 +40,23 @@ class SeedScope {
   torch::Tensor before_;
 };
 
+std::vector<torch::Tensor> copies_of(const std::vector<torch::Tensor>& tensors) {
+  std::vector<torch::Tensor> copies;
+  for (const auto& tensor : tensors) copies.push_back(tensor.clone());
+  return copies;
+}
+
+// Behind autograd's back: batch_norm saved these buffers for its backward, which in training does not read
+// them.
+void put_back(const std::vector<torch::Tensor>& live, const std::vector<torch::Tensor>& values) {
+  for (std::size_t i = 0; i < live.size(); ++i) live[i].variable_data().copy_(values[i]);
+}
+
 // A module's buffers (running statistics), put back at the end of the scope.
 class BufferScope {
  public:
-  explicit BufferScope(const torch::nn::Module& module) : live_(module.buffers()) {
-    for (const auto& buffer : live_) saved_.push_back(buffer.clone());
-  }
-  ~BufferScope() {
-    // Behind autograd's back: batch_norm saved these buffers for its backward, which in training does not read
-    // them.
-    for (std::size_t i = 0; i < live_.size(); ++i) live_[i].variable_data().copy_(saved_[i]);
-  }
+  explicit BufferScope(const torch::nn::Module& module) : live_(module.buffers()), saved_(copies_of(live_)) {}
+  ~BufferScope() { put_back(live_, saved_); }
   BufferScope(const BufferScope&) = delete;
   BufferScope& operator=(const BufferScope&) = delete;
 
@@ -64,6 +70,27 @@ bool trains(const torch::nn::Module& module) {
 }
 
 }  // namespace
+
+// One pass through a tower. The one that settles its running statistics undoes what earlier ones did to them,
+// and later ones leave them as they are.
+class EncodedBatch::PassScope {
+ public:
+  PassScope(RunningStatistics& statistics, const torch::nn::Module& tower, bool settles) {
+    if (!tower.is_training()) return;
+    const auto live = tower.buffers();
+    if (settles) {
+      if (!statistics.before.empty()) put_back(live, statistics.before);
+      statistics.is_settled = true;
+    } else if (statistics.is_settled) {
+      aside_.emplace(tower);
+    } else if (statistics.before.empty()) {
+      statistics.before = copies_of(live);
+    }
+  }
+
+ private:
+  std::optional<BufferScope> aside_;
+};
 
 EncodedBatch::EncodedBatch(Model& model, const Batch& batch, const Compute& compute)
     : model_(model), batch_(batch.to(compute.device)), compute_(compute) {}
@@ -118,7 +145,7 @@ EncodedBatch::Encoded EncodedBatch::encode(std::string_view what, std::int64_t r
 EncodedBatch::Encoded EncodedBatch::encode_edit(std::string_view what, torch::nn::Module& tower,
                                                 const std::function<Encoded()>& encode_all) {
   ++passes_;
-  const BufferScope buffers(tower);
+  const PassScope pass(&tower == model_.image.get() ? image_statistics_ : text_statistics_, tower, false);
   const SeedScope seed(compute_.device, seed_of(compute_.seed, 0, what));
   const Autocast autocast(compute_.precision, compute_.device);
   return encode_all();
@@ -193,14 +220,14 @@ const EncodedBatch::Encoded& EncodedBatch::images(std::string_view view) {
   if (const auto found = images_.find(view); found != images_.end()) return found->second;
   const auto encode_rows = image_rows(view);
   const std::int64_t rows = batch_.views.at(std::string(view)).size(0);
-  std::optional<BufferScope> aside;
-  if (view != kMainView && batch_.views.contains(kMainView)) aside.emplace(*model_.image);
+  const PassScope pass(image_statistics_, *model_.image, view == kMainView);
   return images_.emplace(view, encode(cat("image.", view), rows, encode_rows, *model_.image)).first->second;
 }
 
 const EncodedBatch::Encoded& EncodedBatch::texts() {
   if (!text_.pooled.defined()) {
     const auto encode_rows = text_rows();
+    const PassScope pass(text_statistics_, *model_.text, true);
     text_ = encode("text", size(), encode_rows, *model_.text);
   }
   return text_;

@@ -2,8 +2,8 @@
 // is GradCache (Gao et al. 2021): pooled features are made chunk by chunk without gradient, objectives see the
 // whole batch, and backward_through_encoders() encodes the chunks again and hands their gradients on. The
 // gradients are the big batch's unless a tower has batch statistics: those are then the chunk's, as in every
-// accumulation. Running statistics of the towers are those of the view "main" where there is one, of pictures
-// as a search sees them: other views and what objectives make of a batch leave them as they were.
+// accumulation. Running statistics of the towers are those of the view "main" and of the captions as they are:
+// what a search sees. Where nobody asks for these, they are those of all that is encoded.
 #pragma once
 #include <torch/nn/module.h>
 #include <torch/types.h>
@@ -13,6 +13,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "encoders/model.h"
 #include "losses/teacher.h"
@@ -69,6 +71,13 @@ class EncodedBatch {
   int encoder_passes() const { return passes_; }
 
  private:
+  // Of one tower, in this batch: its buffers before the first pass that may not count, and whether the one that
+  // does has been made.
+  struct RunningStatistics {
+    std::vector<torch::Tensor> before;
+    bool is_settled = false;
+  };
+  class PassScope;
   using EncodeRows = std::function<Encoded(std::int64_t begin, std::int64_t end)>;
 
   const Encoded& images(std::string_view view);
@@ -91,6 +100,7 @@ class EncodedBatch {
   std::map<std::pair<const Teacher*, std::string>, Encoded> teacher_images_;
   std::map<std::string, torch::Tensor, std::less<>> embeddings_;
   Encoded text_;
+  RunningStatistics image_statistics_, text_statistics_;
   int passes_ = 0;
 };
 

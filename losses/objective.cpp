@@ -27,10 +27,10 @@ ObjectiveMaker read_masked_patch(Config& config);
 ObjectiveMaker read_autoencoder(Config& config);
 ObjectiveMaker read_masked_lm(Config& config);
 ObjectiveMaker read_autoregressive_lm(Config& config);
-ObjectiveMaker read_word2vec(Config& config);
-ObjectiveMaker read_glove(Config& config);
 ObjectiveMaker read_denoising(Config& config);
 ObjectiveMaker read_next_sentence(Config& config);
+ObjectiveMaker read_word2vec(Config& config);
+ObjectiveMaker read_glove(Config& config);
 
 const std::vector<ObjectiveKind>& objective_kinds() {
   static const std::vector<ObjectiveKind> kinds = {
@@ -52,10 +52,10 @@ const std::vector<ObjectiveKind>& objective_kinds() {
       {"autoencoder", read_autoencoder},
       {"masked_lm", read_masked_lm},
       {"autoregressive_lm", read_autoregressive_lm},
-      {"word2vec", read_word2vec},
-      {"glove", read_glove},
       {"denoising", read_denoising},
       {"next_sentence", read_next_sentence},
+      {"word2vec", read_word2vec},
+      {"glove", read_glove},
   };
   return kinds;
 }
@@ -108,29 +108,42 @@ ObjectiveSpec read_objective(Config& config) {
   return spec;
 }
 
-double weight_at(const ObjectiveSpec& spec, double progress) {
-  if (progress < spec.from || (progress >= spec.until && spec.until < 1)) return 0;
-  return spec.weight_start + (spec.weight_end - spec.weight_start) * progress;
+bool lies_in(double progress, double from, double until) {
+  return progress >= from && (progress < until || until >= 1);
 }
 
-// A step without any loss has no gradient. Weights are linear, so the first moment without one is the start of
-// the run or the end of an objective.
-void check_always_active(const Config& recipe, const std::vector<ObjectiveSpec>& specs) {
-  std::vector<double> moments = {0};
-  for (const auto& spec : specs) {
-    if (spec.until < 1) moments.push_back(spec.until);
-  }
-  for (const double moment : moments) {
-    if (std::any_of(specs.begin(), specs.end(), [&](const auto& spec) { return weight_at(spec, moment) > 0; }))
-      continue;
-    recipe.fail("objective", cat("no objective has a weight at ", moment, " of the run"),
-                "change 'weight', 'from' or 'until' so that one always has");
-  }
+double weight_at(const ObjectiveSpec& spec, double progress) {
+  if (!lies_in(progress, spec.from, spec.until)) return 0;
+  const auto is_now = [progress](const auto& stage) { return lies_in(progress, stage.first, stage.second); };
+  if (!spec.stages.empty() && std::none_of(spec.stages.begin(), spec.stages.end(), is_now)) return 0;
+  return spec.weight_start + (spec.weight_end - spec.weight_start) * progress;
 }
 
 }  // namespace
 
 double ObjectiveSpec::weight(const StepInfo& info) const { return weight_at(*this, info.progress()); }
+
+std::vector<double> moments_of(const std::vector<ObjectiveSpec>& objectives) {
+  std::set<double> moments = {0};
+  const auto add = [&](double from, double until) { moments.insert({from, until}); };
+  for (const ObjectiveSpec& spec : objectives) {
+    add(spec.from, spec.until);
+    for (const auto& [from, until] : spec.stages) add(from, until);
+  }
+  moments.erase(1);
+  return {moments.begin(), moments.end()};
+}
+
+// Weights are linear, so that the first moment without one is where an objective begins or ends.
+void check_always_active(const Config& recipe, const std::vector<ObjectiveSpec>& objectives) {
+  for (const double moment : moments_of(objectives)) {
+    if (std::any_of(objectives.begin(), objectives.end(),
+                    [&](const auto& spec) { return weight_at(spec, moment) > 0; }))
+      continue;
+    recipe.fail("objective", cat("no objective has a weight at ", moment, " of the run"),
+                "change 'weight', 'from' or 'until' so that one always has");
+  }
+}
 
 std::vector<ObjectiveSpec> read_objectives(Config& recipe) {
   std::vector<ObjectiveSpec> specs;
@@ -146,7 +159,7 @@ std::vector<ObjectiveSpec> read_objectives(Config& recipe) {
     recipe.fail("", "the recipe has no [[objective]]",
                 cat("add one with kind = one of ", joined(kind_names())));
   }
-  check_always_active(recipe, specs);
+  check_always_active(recipe, specs);  // with stages once more
   return specs;
 }
 

@@ -5,6 +5,7 @@
 namespace duet {
 
 int run_train(const TrainOptions& options);
+int evaluate_objectives(const EvaluateOptions& options);  // run_evaluate with --objectives
 int run_evaluate(const EvaluateOptions& options);
 int run_index(const IndexOptions& options);
 int run_image_search(const SearchOptions& options);

@@ -9,14 +9,15 @@
 namespace duet {
 
 struct TrainOptions {
-  std::string recipe;             // a TOML file; "" with --data or --resume
-  std::string data;               // --data photos.csv|DIR: no recipe, one is picked by the data's size
-  std::string out;                // --out RUN; default runs/<name of recipe or data>
-  std::string resume;             // --resume RUN
-  std::vector<std::string> sets;  // --set train.lr=1e-4
-  std::string root;               // --root: where relative picture paths start
-  std::string device = "auto";    // auto | cpu | cuda
-  int threads = 0;                // compute threads; 0: all
+  std::string recipe;                 // a TOML file; "" with --data or --resume
+  std::string data;                   // --data photos.csv|DIR: no recipe, one is picked by the data's size
+  std::string out;                    // --out RUN; default runs/<name of recipe or data>
+  std::string resume;                 // --resume RUN
+  std::string init_image, init_text;  // --init-image RUN, --init-text RUN: towers to start with
+  std::vector<std::string> sets;      // --set train.lr=1e-4
+  std::string root;                   // --root: where relative picture paths start
+  std::string device = "auto";        // auto | cpu | cuda
+  int threads = 0;                    // compute threads; 0: all
 };
 struct EvaluateOptions {
   std::string run;
@@ -25,6 +26,7 @@ struct EvaluateOptions {
   std::string root, checkpoint = "best", device = "auto";  // checkpoint: best | last | step-N
   bool json = false;                                       // print JSON on stdout
   bool save = true;                                        // into RUN/results.json (--no-save)
+  bool objectives = false;  // how its objectives do, against the same network untrained
   int batch = 256;
   double max_bad_fraction = -1;  // of the pictures that may be unreadable; < 0: the recipe's
 };
@@ -44,7 +46,8 @@ struct SearchOptions {
 };
 struct EmbedOptions {
   std::string run, images, texts,
-      out;  // --images DIR|manifest or --texts FILE (a text a line); --out X.npy|X.safetensors
+      out;                // --images DIR|manifest or --texts FILE (a text a line); --out X.npy|X.safetensors
+  bool features = false;  // what the tower makes, before any embedding space
   std::string root, checkpoint = "best", device = "auto";
   int batch = 256;
   double max_bad_fraction = 0.5;

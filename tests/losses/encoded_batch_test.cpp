@@ -78,6 +78,29 @@ TEST(EncodedBatch, RunningStatisticsAreThoseOfTheMainView) {
   for (std::size_t i = 0; i < main.size(); ++i) EXPECT_TRUE(torch::equal(main[i], others[i])) << i;
 }
 
+// Pictures alone, seen only as an objective changed them: else a tower would never learn its statistics.
+TEST(EncodedBatch, WithoutTheMainViewRunningStatisticsAreThoseOfAllPasses) {
+  const auto start = buffers_after([](EncodedBatch&) {});
+  const auto turned = [](EncodedBatch& batch) {
+    batch.encode_images("turned", batch.batch().views.at("strong"));
+  };
+  const auto once = buffers_after(turned);
+  EXPECT_FALSE(torch::equal(start[0], once[0]));
+  const auto both = buffers_after([&](EncodedBatch& batch) {
+    turned(batch);
+    batch.image_pooled("strong");
+  });
+  EXPECT_FALSE(torch::equal(once[0], both[0]));
+  const auto main = buffers_after([](EncodedBatch& batch) { batch.image_pooled(); });
+  const auto late = buffers_after([&](EncodedBatch& batch) {
+    turned(batch);
+    turned(batch);
+    batch.image_pooled();
+    turned(batch);
+  });
+  for (std::size_t i = 0; i < main.size(); ++i) EXPECT_TRUE(torch::equal(main[i], late[i])) << i;
+}
+
 TEST(EncodedBatch, CountsGradCachesSecondPass) {
   const auto model = tiny_model();
   EncodedBatch encoded(*model, tiny_batch(5, 1), {.micro_batch = 2});
