@@ -1,5 +1,6 @@
 // byol: from one view of a picture its teacher's feature of another view is predicted; no negatives (Grill et
-// al. 2020).
+// al. 2020). What keeps the paper's features apart is in part its BatchNorm, which takes the mean over the
+// batch out of them; the heads here have none, so that the mean is taken out of the teacher's features instead.
 #include "core/config.h"
 #include "encoders/blocks.h"
 #include "losses/functional.h"
@@ -11,6 +12,7 @@ namespace {
 
 struct Options {
   std::string view = "byol";
+  bool centre = true;  // false: nothing is taken out of the teacher's features
   Momentum momentum = {0.996, 1};
   ProjectionOptions head = {.layers = 2, .hidden = 512, .dimension = 256};  // the paper's hidden: 4,096
 };
@@ -37,7 +39,7 @@ class Byol : public Objective {
     const auto by_copy = [&](const torch::Tensor& x) { return x.view({-1, batch.size(), x.size(1)}); };
     const auto told = by_copy(unit(predictor_->forward(head_->forward(batch.image_pooled(options_.view)))));
     const auto truth =
-        by_copy(unit(twin_->forward(batch.teacher_images(teacher_, options_.view).pooled)));  // [C, B, D]
+        by_copy(unit(target(batch.teacher_images(teacher_, options_.view).pooled)));  // [C, B, D]
     const auto copies = static_cast<double>(told.size(0)), rows = static_cast<double>(told.size(1));
     const auto cosines = (told.sum(0) * truth.sum(0)).sum() - (told * truth).sum();
     const auto& picture = batch.batch().image_id;
@@ -51,6 +53,12 @@ class Byol : public Objective {
   }
 
  private:
+  // [C*B, width] -> [C*B, D]
+  torch::Tensor target(const torch::Tensor& pooled) const {
+    const auto seen = twin_->forward(pooled);
+    return options_.centre ? seen - seen.mean(0, true) : seen;
+  }
+
   Options options_;
   std::shared_ptr<Projection> head_, predictor_, twin_;
   const Teacher& teacher_;
@@ -61,6 +69,7 @@ class Byol : public Objective {
 ObjectiveMaker read_byol(Config& config) {
   Options o;
   o.view = config.text("view", o.view);
+  o.centre = config.flag("centre", o.centre);
   o.momentum = read_momentum(config, o.momentum);
   o.head = read_projection(config, o.head);
   return [o](const Setting& setting) { return std::make_shared<Byol>(o, setting); };

@@ -67,14 +67,16 @@ torch::Tensor Prototypes::log_shares(const torch::Tensor& student, const StepInf
 
 torch::Tensor Prototypes::targets(const torch::Tensor& teacher, const StepInfo& info) {
   const auto cosines = teacher_->forward(teacher);
-  if (is_training()) said_ = cosines.mean(0);
-  return at::softmax((cosines - centre_) / options_.teacher_temperature(progress(info)), 1);
+  const auto mean = cosines.mean(0);
+  if (is_training()) said_ = mean;
+  return at::softmax((cosines - (begun() ? centre_ : mean)) / options_.teacher_temperature(progress(info)), 1);
 }
 
 void Prototypes::after_step(double momentum) {
   follow(*teacher_, *student_, momentum);
   if (!said_.defined()) return;
-  centre_.mul_(options_.centre_momentum).add_(said_, 1 - options_.centre_momentum);
+  const double kept = begun() ? options_.centre_momentum : 0;
+  centre_.mul_(kept).add_(said_, 1 - kept);
   steps_.add_(1);
   said_.reset();
 }

@@ -43,7 +43,8 @@ class PrototypeHead : public torch::nn::Module {
 };
 
 // The student's head, its twin for the teacher, and the centre. Warm-up and freezing begin with the first step
-// that trains it, which may be late in a run.
+// that trains it, which may be late in a run; the centre starts at that step's mean: from zero, all pictures
+// would have one answer until it has caught up, and a short run does not recover from that.
 class Prototypes : public torch::nn::Module {
  public:
   Prototypes(const Init& init, std::int64_t in, const PrototypeOptions& options);
@@ -54,6 +55,7 @@ class Prototypes : public torch::nn::Module {
 
  private:
   double progress(const StepInfo& info) const;  // own steps over the run's
+  bool begun() const { return steps_.item<std::int64_t>() > 0; }
 
   PrototypeOptions options_;
   std::shared_ptr<PrototypeHead> student_, teacher_;

@@ -1,5 +1,5 @@
-"""Golden values of the objectives with momentum teachers, over up to three steps of plain SGD: loss, gradients, and after each
-step the teacher, the twin of the head, MoCo's queue and the centre. From plain PyTorch in double precision as the papers
+"""Golden values of the objectives with momentum teachers, over three steps of plain SGD (variants: one): loss, gradients, and
+after each step the teacher, the twin of the head, MoCo's queue and the centre. From plain PyTorch in double precision as the papers
 describe them; draws come from PyTorch's own generator at a seed, as duet's do.
 
     .venv/bin/python tests/golden/make_teacher_objectives.py
@@ -73,15 +73,21 @@ def moco_in_batch(p, t, state, data, step):
     return total / (2 * ROWS), lambda: None
 
 
-def byol(p, t, state, data, step):
-    """Grill et al. 2020, equation 2, both directions added."""
+def byol(p, t, state, data, step, centre=True):
+    """Grill et al. 2020, equation 2, both directions added; centred: the teacher's features without their mean."""
     told = projection(p, "objective.predictor", projection(p, "objective.head", tiny_tower(p, data["pictures"])))
     truth = projection(t, "objective.head", tiny_tower(t, data["pictures"]))
+    if centre:
+        truth = truth - sum(truth) / len(truth)
     total = 0
     for row in range(ROWS):
         for one, other in ((row, ROWS + row), (ROWS + row, row)):
             total = total + (unit(told[one]) - unit(truth[other])).square().sum()
     return total / ROWS, lambda: None
+
+
+def byol_plain(*given):
+    return byol(*given, centre=False)
 
 
 def prototype_logits(p, path, x, frozen=False):
@@ -94,10 +100,13 @@ def teacher_temperature(step):
     return 0.2 + 0.2 * min(1.0, step / STEPS / 0.5)
 
 
-def centring(state, said):
+def centred_targets(state, said, step):
+    """Caron et al. 2021, equation 4, from the first step's mean on; and what becomes of the centre after the step."""
+    centre = said.mean(0) if step == 0 else state["head.centre"]
+
     def advance():
-        state["head.centre"] = 0.9 * state["head.centre"] + 0.1 * said.mean(0)
-    return advance
+        state["head.centre"] = 0.9 * centre + 0.1 * said.mean(0)
+    return torch.softmax((said - centre) / teacher_temperature(step), 1), advance
 
 
 def self_distillation(p, t, state, data, step):
@@ -105,7 +114,7 @@ def self_distillation(p, t, state, data, step):
     frozen = step == 0
     path = "objective.head.student"
     said = prototype_logits(t, path, tiny_tower(t, data["pictures"]))
-    targets = torch.softmax((said - state["head.centre"]) / teacher_temperature(step), 1)
+    targets, advance = centred_targets(state, said, step)
     views = list(data["pictures"].split(ROWS)) + list(data["small"].split(ROWS))
     total, pairs = 0, 0
     for v, view in enumerate(views):
@@ -114,7 +123,7 @@ def self_distillation(p, t, state, data, step):
             if g != v:
                 total = total - (targets[g * ROWS:(g + 1) * ROWS] * log_shares).sum(1).mean()
                 pairs += 1
-    return total / pairs, centring(state, said)
+    return total / pairs, advance
 
 
 def vit_embed(p, pictures, hidden=None):
@@ -155,9 +164,9 @@ def masked(p, t, state, data, step, order):
     path = "objective.head.student"
     said = prototype_logits(t, path, vit_encode(t, vit_embed(t, data["large"]))[:, 1:][hidden])
     seen = vit_encode(p, vit_embed(p, data["large"], hidden))[:, 1:][hidden]
-    targets = torch.softmax((said - state["head.centre"]) / teacher_temperature(step), 1)
+    targets, advance = centred_targets(state, said, step)
     log_shares = torch.log_softmax(prototype_logits(p, path, seen, step == 0) / 0.3, 1)
-    return -(targets * log_shares).sum(1).mean(), centring(state, said)
+    return -(targets * log_shares).sum(1).mean(), advance
 
 
 def masked_block(p, t, state, data, step):
@@ -204,13 +213,14 @@ def main():
     for path, out in (("attention.qkv", 24), ("attention.out", 8), ("mlp.up", 8), ("mlp.down", 8)):
         vit |= {f"image.blocks.0.{path}.weight": normal(out, 8, std=0.4), f"image.blocks.0.{path}.bias": normal(out, std=0.2)}
     head = layers("head", 12, 6, 5)
+    predicting = head | layers("predictor", 5, 6, 5)
     queue = {"queue.keys": torch.zeros(8, 5), "queue.ids": torch.zeros(8, dtype=torch.long), "queue.pushed": torch.tensor(4)}
     queue["queue.keys"][:4], queue["queue.ids"][:4] = unit(normal(4, 5)), torch.tensor([6, 9, 10, 11])
     centre = {"head.centre": normal(7, std=0.2)}
     mask_token = {"mask_token": normal(8)}
     patch_head = prototypes(8)
     cases = ((moco, tiny, head, queue, (0.8, 0.8), STEPS), (moco_in_batch, tiny, head, {}, (0.8, 0.8), 1),
-             (byol, tiny, head | layers("predictor", 5, 6, 5), {}, (0.7, 1), STEPS),
+             (byol, tiny, predicting, {}, (0.7, 1), STEPS), (byol_plain, tiny, predicting, {}, (0.7, 1), 1),
              (self_distillation, tiny, prototypes(12), centre, (0.7, 1), STEPS),
              (masked_block, vit, patch_head | mask_token, centre, (0.7, 1), STEPS),
              (masked_random, vit, patch_head | mask_token, centre, (0.7, 1), 1))
@@ -251,7 +261,8 @@ def main():
                 share = follow_share(start, end, step)
                 t = {k: share * v + (1 - share) * p[k] for k, v in t.items()}
                 advance()
-            keep(f"{name}/{step}/after")
+            if kept_steps > 1:
+                keep(f"{name}/{step}/after")
     save_file({k: v.clone().contiguous() for k, v in out.items()}, HERE / "teacher_objectives.safetensors")
 
 

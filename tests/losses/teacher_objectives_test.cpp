@@ -142,11 +142,12 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"moco", "moco", "tiny", "queue = 8\nsymmetric = false\nmomentum = 0.8\n" + kHead, 3, 8, 11},
         Case{"moco", "moco_in_batch", "tiny", "queue = 0\ntemperature = 0.5\nmomentum = 0.8\n" + kHead, 1, 8,
-             8},
+             0},
         Case{"byol", "byol", "tiny", "momentum = [0.7, 1]\n" + kHead, 3, 14, 8},
+        Case{"byol", "byol_plain", "tiny", "centre = false\nmomentum = [0.7, 1]\n" + kHead, 1, 14, 0},
         Case{"self_distillation", "self_distillation", "tiny", kPrototypes, 3, 13, 14},
         Case{"masked_feature", "masked_block", "vit", kPrototypes, 3, 31, 31},
-        Case{"masked_feature", "masked_random", "vit", "mask = \"random\"\n" + kPrototypes, 1, 31, 31}),
+        Case{"masked_feature", "masked_random", "vit", "mask = \"random\"\n" + kPrototypes, 1, 31, 0}),
     [](const auto& one) { return one.param.variant; });
 
 struct Kind {
@@ -315,7 +316,7 @@ TEST(MoCo, IsLnOfTheNumberOfKeysWhenAllAreAlike) {
 
 // 0 where every prediction is its target, 4 at right angles, 8 where they are opposite.
 TEST(Byol, IsTheDistanceOfUnitVectorsBothWays) {
-  Taught taught(tiny_model(), "kind = \"byol\"\nview = \"main\"\nhead_dimension = 2\n");
+  Taught taught(tiny_model(), "kind = \"byol\"\nview = \"main\"\nhead_dimension = 2\ncentre = false\n");
   EncodedBatch encoded(*taught.model, tiny_batch(4, 3, 2), {});
   const torch::NoGradGuard no_grad;
   auto parameters = taught.objective->named_parameters();
@@ -328,6 +329,17 @@ TEST(Byol, IsTheDistanceOfUnitVectorsBothWays) {
     parameters["predictor.linear1.bias"].copy_(torch::tensor(prediction));
     EXPECT_NEAR(taught.objective->compute(encoded, {}).loss.item<double>(), loss, 1e-5);
   }
+}
+
+// Where all pictures look alike to the teacher nothing can be told: no gain in collapsing.
+TEST(Byol, ACollapsedTeacherCostsWhatARightAngleDoes) {
+  Taught taught(tiny_model(), "kind = \"byol\"\nview = \"main\"\nhead_dimension = 2\n");
+  EncodedBatch encoded(*taught.model, tiny_batch(4, 3, 2), {});
+  const torch::NoGradGuard no_grad;
+  auto parameters = taught.objective->named_parameters();
+  parameters["twin.linear1.weight"].zero_();
+  parameters["twin.linear1.bias"].fill_(0.5);
+  EXPECT_NEAR(taught.objective->compute(encoded, {}).loss.item<double>(), 4, 1e-5);
 }
 
 TEST(SelfDistillation, IsLnOfThePrototypesWhenTheyAreAllAlike) {
