@@ -9,6 +9,8 @@ duet="${DUET:-build/release/bin/duet}"
 minutes="${1:-3}"
 shift || true
 
+# Concepts of val_novel are kept away, so that bench/transfer.sh can ask for them.
+readonly emoji=(--set "data.train='data/emoji/train_choose.tsv'" --set "data.validation=['data/emoji/val_choose.tsv']")
 readonly vit="image={kind='vit', size=64, patch=8, width=192, layers=6, heads=4}"
 readonly two="count=2, crop=[0.2, 1.0], brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, jitter=0.8, grayscale=0.2"
 pictures() { echo "pretrain_image|$1|${2:-}"; }
@@ -42,10 +44,13 @@ kinds=("$@")
 for kind in "${kinds[@]}"; do
   IFS='|' read -r recipe objective more <<< "$(recipe_of "$kind")"
   run="runs/learns/$kind"
+  settings=()
+  [ -z "$more" ] || settings+=(--set "$more")
+  [ "$recipe" = pretrain_text ] || settings+=("${emoji[@]}")
   if ! [ -e "$run/model" ]; then
     rm -rf "$run"
     "$duet" -q train "configs/$recipe.toml" --out "$run" --set "train.minutes=$minutes" --set "objective=[$objective]" \
-      --set train.evaluations=2 ${more:+--set "$more"}
+      --set train.evaluations=2 "${settings[@]}"
   fi
   "$duet" -q evaluate "$run" --objectives --batch 32 | grep -w -e "$kind" || true
 done

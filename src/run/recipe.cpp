@@ -67,6 +67,7 @@ DataSpec read_data(Config data) {
   if (spec.split > 0 && !spec.validation.empty()) {
     data.fail("split", "splits validation data off, but validation is given", "keep one of the two");
   }
+  spec.train_share = data.number("train_share", spec.train_share, {1e-6, 1});
   spec.query_columns = data.texts("query_columns", {});
   spec.loader = read_loader_options(data);
   spec.captions = read_caption_options(data);

@@ -32,6 +32,7 @@ struct DataSpec {
   SourceOptions train;  // [data] train, root, format, captions, ...
   std::vector<SideSource> beside;
   std::vector<NamedSource> validation;     // [data] validation = ["val.tsv", "novel=val_novel.tsv"]
+  double train_share = 1;                  // this much of the training pairs, in whole concepts: few labels
   double split = 0;                        // without validation: this share of the concepts is split off
   std::vector<std::string> query_columns;  // caption columns that are queries in evaluation; empty: all
   LoaderOptions loader;

@@ -1,7 +1,6 @@
 #include "training/saved_objectives.h"
 
 #include <algorithm>
-#include <map>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -14,12 +13,9 @@ namespace duet {
 SavedObjectives::SavedObjectives(const SavedModel& saved)
     : saved_(saved), teachers_(std::make_unique<Teachers>(*saved.model)) {
   const Recipe& recipe = saved.recipe;
-  std::map<std::string, SourceFacts> sources;
-  for (const ObjectiveSpec& spec : recipe.objectives)
-    sources.try_emplace(
-        spec.source,
-        SourceFacts{.statistics = even_statistics(std::max<std::int64_t>(1, saved.model->vocabulary()))});
-  const auto objectives = make_objectives(recipe, *saved.model, *teachers_, sources, 1);
+  const auto objectives =
+      make_objectives(recipe, *saved.model, *teachers_,
+                      unread_sources(recipe, std::max<std::int64_t>(1, saved.model->vocabulary())), 1);
   for (std::size_t i = 0; i < objectives.size(); ++i)
     all_.push_back({recipe.objectives[i].name, recipe.objectives[i].kind, objectives[i]});
 }

@@ -109,6 +109,13 @@ TrainingData read_training_data(const Recipe& recipe, const std::string& root) {
             grouped(static_cast<std::int64_t>(data.train.pairs.size() + data.validation.front().pairs.size())),
             " ", rows_of(data.train), " split off"));
   }
+  if (recipe.data.train_share < 1) {
+    const std::size_t all = data.train.pairs.size();
+    data.train = split_off(data.train, recipe.data.train_share).second;
+    data.train.name = "pairs";
+    log_info(cat("training on ", grouped(static_cast<std::int64_t>(data.train.pairs.size())), " of ",
+                 grouped(static_cast<std::int64_t>(all)), " ", rows_of(data.train)));
+  }
   check_count(data, recipe.data.split > 0);
   read_beside(recipe, root, data);
   if (!recipe.model.image) return data;

@@ -1,6 +1,8 @@
 // What is refused before a run begins.
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "core/files.h"
 #include "core/format.h"
 #include "tests/support/failure.h"
@@ -65,6 +67,22 @@ TEST(TrainingData, ALostTableSaysWherePathsStart) {
   const Failure lost = failure_of([] { read_training_data(recipe_of("train = \"lost/pairs.csv\""), ""); });
   EXPECT_EQ(lost.exit, Exit::data);
   EXPECT_NE(lost.text.find("the folder where duet is started"), std::string::npos) << lost.text;
+}
+
+// Few labels: the same part each time, and none of what is held out.
+TEST(TrainingData, AShareOfThePairsIsInWholeConcepts) {
+  const TrainingData all = read_training_data(recipe_of("train = \"shapes:400:1\"\nsplit = 0.2"), "");
+  const TrainingData few =
+      read_training_data(recipe_of("train = \"shapes:400:1\"\nsplit = 0.2\ntrain_share = 0.25"), "");
+  EXPECT_EQ(few.train.name, "pairs");
+  ASSERT_EQ(few.validation.front().pairs.size(), all.validation.front().pairs.size());
+  EXPECT_NEAR(static_cast<double>(few.train.pairs.size()), 0.25 * static_cast<double>(all.train.pairs.size()),
+              12);
+  std::map<std::string, std::size_t> whole, part;
+  for (const Pair& pair : all.train.pairs) ++whole[pair.concept_key];
+  for (const Pair& pair : few.train.pairs) ++part[pair.concept_key];
+  for (const auto& [concept_key, pairs] : part) EXPECT_EQ(pairs, whole[concept_key]) << concept_key;
+  for (const Pair& pair : few.validation.front().pairs) EXPECT_FALSE(part.contains(pair.concept_key));
 }
 
 }  // namespace
