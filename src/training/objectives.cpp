@@ -18,7 +18,13 @@ void check_needs(const Recipe& recipe, const Model& model, const std::string& wh
       fail(Exit::usage, where, cat("asks for the view '", view, "'", did_you_mean(view, views)),
            cat("add a [views.", view, "] table; there are ", joined(views)));
     }
-    if (recipe.views[static_cast<std::size_t>(found - views.begin())].count < needs.copies) {
+    const ViewSpec& spec = recipe.views[static_cast<std::size_t>(found - views.begin())];
+    if (const std::int64_t patch = model.image->patch_size(); patch > 0 && spec.size % patch != 0) {
+      fail(Exit::usage, where,
+           cat("the view '", view, "' of ", spec.size, " pixels is no multiple of the patch, ", patch),
+           cat("set views.", view, ".size to a multiple of ", patch));
+    }
+    if (spec.count < needs.copies) {
       fail(Exit::usage, where, cat("needs ", needs.copies, " copies of each picture in the view '", view, "'"),
            cat("set views.", view, ".count = ", needs.copies));
     }

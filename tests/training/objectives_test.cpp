@@ -44,6 +44,17 @@ TEST(MakeObjectives, NamesTheViewThatIsMissingOrTooFew) {
   EXPECT_EQ(refusal(recipe + "[views.simclr]\ncount = 2\n").exit, Exit::ok);
 }
 
+TEST(MakeObjectives, ViewsAreWholePatches) {
+  const std::string vit = "[image]\nkind = \"vit\"\nsize = 16\npatch = 8\nwidth = 16\nheads = 2\nlayers = 1\n";
+  const std::string recipe = vit + kBag + "[views.simclr]\ncount = 2\nsize = ";
+  const std::string objective = "\n[[objective]]\nkind = \"simclr\"\n";
+  EXPECT_EQ(refusal(recipe + "8" + objective).exit, Exit::ok);
+  const Failure odd = refusal(recipe + "12" + objective);
+  EXPECT_EQ(odd.exit, Exit::usage);
+  EXPECT_THAT(odd.text,
+              AllOf(HasSubstr("r.toml:19"), HasSubstr("'simclr' of 12 pixels"), HasSubstr("multiple of 8")));
+}
+
 TEST(MakeObjectives, LanguageObjectivesNeedPiecesThatSeeEachOther) {
   for (const std::string kind : {"masked_lm", "autoregressive_lm"}) {
     const std::string objective = "[[objective]]\nkind = \"" + kind + "\"\n";

@@ -130,7 +130,8 @@ int train_new(const TrainOptions& options) {
   const torch::Device device = choose_device(options.device);
   const int threads = set_compute_threads(options.threads);
   TrainingData data = read_training_data(recipe, options.root);
-  log_info(cat(grouped(static_cast<std::int64_t>(data.train.pairs.size())), " training pictures, ", threads,
+  log_info(cat(grouped(static_cast<std::int64_t>(data.train.pairs.size())),
+               data.train.has_pictures() ? " training pictures, " : " training sentences, ", threads,
                " compute threads, ", cpu_kind(), ", ",
                name_of(choose_precision(recipe.train.precision, device))));
   const std::optional<Tokenizer> tokenizer = make_tokenizer(recipe, data);
