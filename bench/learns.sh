@@ -25,7 +25,7 @@ recipe_of() {
     byol) pictures "{kind='byol', momentum=[0.99, 1]}" "views.byol={$two}" ;;
     self_distillation) pictures "{kind='self_distillation', prototypes=1024, momentum=[0.99, 1]}" \
       "views={global={$two}, local={size=32, count=4, crop=[0.1, 0.4], brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1}}" ;;
-    masked_feature) pictures "{kind='masked_feature', prototypes=1024, momentum=[0.99, 1]}" "$vit" ;;
+    masked_feature) pictures "{kind='masked_feature', prototypes=1024, momentum=[0.98, 1]}" "$vit" ;;
     masked_patch) pictures "{kind='masked_patch'}" "$vit" ;;
     rotation | jigsaw | inpainting | autoencoder) pictures "{kind='$1'}" ;;
     masked_lm | autoregressive_lm | denoising | next_sentence) texts "{kind='$1'}" ;;
