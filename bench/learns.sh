@@ -52,5 +52,6 @@ for kind in "${kinds[@]}"; do
     "$duet" -q train "configs/$recipe.toml" --out "$run" --set "train.minutes=$minutes" --set "objective=[$objective]" \
       --set train.evaluations=2 "${settings[@]}"
   fi
-  "$duet" -q evaluate "$run" --objectives --batch 32 | grep -w -e "$kind" || true
+  learned="$("$duet" -q evaluate "$run" --objectives)"
+  grep -w -e "$kind" <<< "$learned"
 done

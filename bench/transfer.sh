@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What frozen features of bench/learns.sh's runs are worth for labels that nobody trained on: ridge classifier and k-NN against
 # the same tower untrained. Pictures: emoji subgroups of concepts never seen (train_choose -> val_novel); texts: WordNet's
-# lexicographer files.
+# lexicographer files (labels_val).
 #   bench/transfer.sh [KIND ...]     (default: all runs in runs/learns)
 # Needs numpy for PYTHON (default .venv/bin/python).
 set -euo pipefail
@@ -14,7 +14,7 @@ features() { # RUN NAME picture|text
   local part file
   for part in train test; do
     file="$out/$2-$part.npy"
-    [ ! -e "$file" ] || continue
+    ! [ "$file" -nt "$1/model/manifest.json" ] || continue
     case "$3" in
       picture) "$duet" -q embed "$1" --features --images "${tables[$part]}" --out "$file" ;;
       text) "$duet" -q embed "$1" --features --texts "$out/$part.txt" --out "$file" ;;
@@ -30,11 +30,11 @@ untrained() { # RUN NAME
 
 head -n $((labelled + 1)) <(shuf --random-source=<(yes) <(tail -n +2 data/wordnet/labels_train.tsv) \
   | { head -n 1 data/wordnet/labels_train.tsv; cat; }) > "$out/labels_train.tsv" || true
-cp data/wordnet/labels_test.tsv "$out/labels_test.tsv"
+cp data/wordnet/labels_val.tsv "$out/labels_test.tsv"
 for part in train test; do tail -n +2 "$out/labels_$part.tsv" | cut -f 1 > "$out/$part.txt"; done
 
 kinds=("$@")
-[ $# -gt 0 ] || kinds=($(ls runs/learns | grep -v -e features -e untrained))
+[ $# -gt 0 ] || kinds=($(ls runs/learns | grep -v -e features -e untrained -e word2vec -e glove)) # those two train words, no tower
 for kind in "${kinds[@]}"; do
   run="runs/learns/$kind"
   declare -A tables

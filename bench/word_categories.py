@@ -1,4 +1,4 @@
-"""Do near words mean the same kind of thing? Share of WordNet's test words whose nearest other test word has their
+"""Do near words mean the same kind of thing? Share of WordNet's validation words whose nearest other one has their
 lexicographer file ("noun.animal"), against chance, and against random vectors with a paired interval.
 
     python3 bench/word_categories.py runs/learns/word2vec/words-word2vec.txt
@@ -41,7 +41,7 @@ def right(vectors, labels):
 
 
 words, vectors = read_vectors(sys.argv[1])
-label_of = categories("data/wordnet/labels_test.tsv")
+label_of = categories("data/wordnet/labels_val.tsv")
 rows = [row for row, word in enumerate(words) if word in label_of]
 labels = np.array([label_of[words[row]] for row in rows])
 trained = right(vectors[rows], labels)

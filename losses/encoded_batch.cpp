@@ -75,13 +75,14 @@ bool trains(const torch::nn::Module& module) {
 // and later ones leave them as they are.
 class EncodedBatch::PassScope {
  public:
-  PassScope(RunningStatistics& statistics, const torch::nn::Module& tower, bool settles) {
+  PassScope(RunningStatistics& statistics, const torch::nn::Module& tower, bool settles,
+            bool is_settled_elsewhere = false) {
     if (!tower.is_training()) return;
     const auto live = tower.buffers();
     if (settles) {
       if (!statistics.before.empty()) put_back(live, statistics.before);
       statistics.is_settled = true;
-    } else if (statistics.is_settled) {
+    } else if (statistics.is_settled || is_settled_elsewhere) {
       aside_.emplace(tower);
     } else if (statistics.before.empty()) {
       statistics.before = copies_of(live);
@@ -145,7 +146,8 @@ EncodedBatch::Encoded EncodedBatch::encode(std::string_view what, std::int64_t r
 EncodedBatch::Encoded EncodedBatch::encode_edit(std::string_view what, torch::nn::Module& tower,
                                                 const std::function<Encoded()>& encode_all) {
   ++passes_;
-  const PassScope pass(&tower == model_.image.get() ? image_statistics_ : text_statistics_, tower, false);
+  const PassScope pass(&tower == model_.image.get() ? image_statistics_ : text_statistics_, tower, false,
+                       compute_.main_settles && &tower == model_.image.get());
   const SeedScope seed(compute_.device, seed_of(compute_.seed, 0, what));
   const Autocast autocast(compute_.precision, compute_.device);
   return encode_all();
@@ -220,7 +222,7 @@ const EncodedBatch::Encoded& EncodedBatch::images(std::string_view view) {
   if (const auto found = images_.find(view); found != images_.end()) return found->second;
   const auto encode_rows = image_rows(view);
   const std::int64_t rows = batch_.views.at(std::string(view)).size(0);
-  const PassScope pass(image_statistics_, *model_.image, view == kMainView);
+  const PassScope pass(image_statistics_, *model_.image, view == kMainView, compute_.main_settles);
   return images_.emplace(view, encode(cat("image.", view), rows, encode_rows, *model_.image)).first->second;
 }
 

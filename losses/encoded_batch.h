@@ -28,6 +28,9 @@ struct Compute {
   Precision precision = Precision::fp32;
   std::int64_t micro_batch = 0;  // 0: the whole batch at once
   bool keep_tokens = true;       // false: pooled features alone, for which a tower may compute less
+  // Some batch of this step's kind shows the view "main" as it is, so that no other pass may move the running
+  // statistics of the picture tower: neither in this batch nor in one of another source.
+  bool main_settles = false;
   std::uint64_t seed =
       0;  // of this step: draws in an encoder come from seed_of(seed, micro batch, "image.VIEW" | "text")
 };

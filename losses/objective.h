@@ -39,7 +39,8 @@ struct Needs {
   bool tokens = false;    // sees single tokens of the shared passes; else pooled features and embeddings alone
   bool edits = false;     // encodes what it changed in passes of its own
   bool patches = false;   // a picture tower whose patches may be gathered or replaced
-  bool follows = false;   // Batch::follows: documents of several sentences, or pictures with several captions
+  bool picture_size = false;  // its views are as large as the recipe's pictures
+  bool follows = false;  // Batch::follows: documents of several sentences, or pictures with several captions
   // Then GradCache accumulation is exact and keeps the batch's memory small.
   bool pooled_only() const { return !tokens && !edits; }
 };

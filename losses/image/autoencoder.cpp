@@ -58,7 +58,7 @@ class Autoencoder : public Objective, public ShowsPictures {
     decoder_ = add<PictureDecoder>(*this, init, "decoder", options_.bottleneck, options_.width, size);
   }
 
-  Needs needs() const override { return {.views = {options_.view}}; }
+  Needs needs() const override { return {.views = {options_.view}, .picture_size = true}; }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto code =

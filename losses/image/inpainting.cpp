@@ -20,7 +20,7 @@ class Inpainting : public Objective, public ShowsPictures {
   Inpainting(Options options, std::int64_t width, std::int64_t pixels, const Init& init)
       : options_(std::move(options)), decoder_(add<CellDecoder>(*this, init, "decoder", width, pixels)) {}
 
-  Needs needs() const override { return {.views = {options_.view}, .edits = true}; }
+  Needs needs() const override { return {.views = {options_.view}, .edits = true, .picture_size = true}; }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const Told t = tell(batch);

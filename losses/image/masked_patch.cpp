@@ -59,7 +59,7 @@ class MaskedPatch : public Objective, public ShowsPictures {
   MaskedPatch(std::string view, bool norm_pixels, std::int64_t pixels)
       : view_(std::move(view)), norm_pixels_(norm_pixels), pixels_(pixels) {}
 
-  Needs needs() const override { return {.views = {view_}, .edits = true}; }
+  Needs needs() const override { return {.views = {view_}, .edits = true, .picture_size = true}; }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     Told t = tell(batch, batch.batch().views.at(view_));

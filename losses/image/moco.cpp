@@ -66,11 +66,14 @@ class MoCo : public Objective {
   }
 
  private:
-  // The own key first, then the negatives; keys of the same picture are none. [B, D], [B, D], [B] -> [B, 1 + K]
+  // The own key first, then the negatives; keys of the same picture are none. Held-out pictures are judged
+  // among themselves: what the queue holds differs between two states of a run. [B, D], [B, D], [B] -> [B, 1 +
+  // K]
   torch::Tensor logits_of(const torch::Tensor& queries, const torch::Tensor& keys,
                           const torch::Tensor& ids) const {
-    const auto negatives = queue_ ? queue_->negatives_of(ids) : ids.unsqueeze(1) != ids;
-    const auto others = queries.matmul((queue_ ? queue_->keys() : keys).t())
+    const bool queued = queue_ && is_training();
+    const auto negatives = queued ? queue_->negatives_of(ids) : ids.unsqueeze(1) != ids;
+    const auto others = queries.matmul((queued ? queue_->keys() : keys).t())
                             .masked_fill(negatives.logical_not(), -std::numeric_limits<double>::infinity());
     return at::cat({(queries * keys).sum(1, true), others}, 1) / options_.temperature;
   }

@@ -83,7 +83,9 @@ Grid grid_of(ImageEncoder& tower, std::int64_t picture_size) {
   const torch::NoGradGuard no_grad;
   const bool trained = tower.is_training();
   tower.eval();  // leaves running statistics alone
-  const auto tokens = tower.embed(torch::zeros({1, 3, picture_size, picture_size}));
+  const auto tokens =
+      tower.embed(torch::zeros({1, 3, picture_size, picture_size},
+                               tower.parameters().front().options().dtype(torch::kFloat).requires_grad(false)));
   tower.train(trained);
   const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(tokens.size(1))));
   return {side, tokens.size(2)};

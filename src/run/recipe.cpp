@@ -206,10 +206,17 @@ void check_sources(const DataSpec& data, const std::vector<ObjectiveSpec>& objec
 
 }  // namespace
 
+double pairs_share(const DataSpec& data) {
+  double rest = 1;
+  for (const SideSource& source : data.beside) rest -= source.share;
+  return rest;
+}
+
 namespace {
 
+// (A share of 0.55 of 100 steps is a little above 55 in floating point.)
 std::int64_t first_step(double share, std::int64_t steps) {
-  return std::min(steps, static_cast<std::int64_t>(std::ceil(share * static_cast<double>(steps))));
+  return std::min(steps, static_cast<std::int64_t>(std::ceil(share * static_cast<double>(steps) - 1e-6)));
 }
 
 }  // namespace

@@ -47,6 +47,8 @@ struct StageSpec {
   double lr_scale = 1;        // of train.lr
 };
 
+double pairs_share(const DataSpec& data);  // of the steps: what the sources beside them leave
+
 struct TrainSpec {
   std::int64_t batch = 256;
   std::int64_t micro_batch = 0;  // GradCache chunks; 0: the whole batch at once

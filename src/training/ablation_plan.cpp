@@ -8,6 +8,7 @@
 #include "core/checksum.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "optim/groups.h"
 
 namespace duet {
 namespace {
@@ -16,29 +17,59 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kMost = 1'000'000'000;
 
-// What the plan itself sets.
-void check_sets(const Config& config, std::string_view key, const std::vector<std::string>& sets,
-                bool is_tuning) {
-  std::vector<std::string> taken = {"seed", "train.steps", "train.epochs", "train.minutes"};
-  // What a trial may not change: the arm's cost is measured once, without it.
-  if (is_tuning) taken.insert(taken.end(), {"data", "train.batch", "train.micro_batch"});
+// The key that an assignment sets, without the white space around it.
+std::string key_of(const Config& config, std::string_view key, const std::string& assignment) {
+  const std::size_t equals = assignment.find('=');
+  const std::size_t first = assignment.find_first_not_of(" \t");
+  if (equals == std::string::npos || first >= equals)
+    config.fail(key, cat("'", assignment, "' has no KEY=VALUE"), "write, say, \"train.lr=1e-3\"");
+  return assignment.substr(first, assignment.find_last_not_of(" \t", equals - 1) + 1 - first);
+}
+
+bool lies_below(std::string_view name, std::string_view table) {
+  return name == table || (name.starts_with(table) && name[table.size()] == '.');
+}
+
+// Seed and budget are the plan's, also where a whole table is set.
+void check_sets(const Config& config, std::string_view key, const std::vector<std::string>& sets) {
   for (const std::string& assignment : sets) {
-    const std::size_t equals = assignment.find('=');
-    if (equals == std::string::npos || equals == 0)
-      config.fail(key, cat("'", assignment, "' has no KEY=VALUE"), "write, say, \"train.lr=1e-3\"");
-    const std::string name = assignment.substr(0, equals);
-    for (const std::string& one : taken) {
-      if (name != one && !name.starts_with(one + ".")) continue;
-      config.fail(key, cat("'", assignment, "' changes '", one, "'"),
-                  is_tuning ? "a trial changes neither seed and budget nor what a step costs"
-                            : "seed and budget are the plan's");
+    const std::string name = key_of(config, key, assignment);
+    for (const std::string_view one : {"seed", "train.steps", "train.epochs", "train.minutes"}) {
+      if (lies_below(name, one) || lies_below(one, name))
+        config.fail(key, cat("'", assignment, "' changes '", one, "'"), "seed and budget are the plan's");
     }
+  }
+}
+
+// A step's cost is measured once for an arm, so that its trials change nothing that costs time.
+void check_trial(const Config& config, std::string_view key, const std::vector<std::string>& sets) {
+  const std::vector<std::string> free = {"train.lr",
+                                         "train.lr_end",
+                                         "train.warmup",
+                                         "train.weight_decay",
+                                         "train.betas",
+                                         "train.eps",
+                                         "train.clip",
+                                         "train.ema",
+                                         "train.schedule",
+                                         "objective.*.weight",
+                                         "objective.*.temperature",
+                                         "objective.*.label_smoothing",
+                                         "objective.*.momentum"};
+  for (const std::string& assignment : sets) {
+    const std::string name = key_of(config, key, assignment);
+    if (std::any_of(free.begin(), free.end(),
+                    [&](const std::string& one) { return matches_parameter(one, name); }))
+      continue;
+    config.fail(key, cat("a trial cannot set '", name, "', which may change what a step costs"),
+                cat("trials set ", joined(free), "; put other keys into an arm's 'set'"));
   }
 }
 
 std::vector<std::string> read_sets(Config& config, std::string_view key, bool is_tuning) {
   std::vector<std::string> sets = config.texts(key, {});
-  check_sets(config, key, sets, is_tuning);
+  check_sets(config, key, sets);
+  if (is_tuning) check_trial(config, key, sets);
   return sets;
 }
 

@@ -93,6 +93,7 @@ void AblationResults::read() {
   std::error_code none;
   if (!fs::exists(file_, none)) return;
   const std::string text = read_file(file_);
+  read_bytes_ = text.size();
   std::int64_t number = 0;
   for (std::size_t end; (end = text.find('\n', whole_bytes_)) != std::string::npos; whole_bytes_ = end + 1)
     read_line(text.substr(whole_bytes_, end - whole_bytes_), ++number);
@@ -107,8 +108,10 @@ void AblationResults::read_line(const std::string& text, std::int64_t number) {
   };
   const auto line = nlohmann::ordered_json::parse(text, nullptr, false);
   if (!line.is_object() || !line.contains("role")) refuse("this is no row of an ablation");
-  if (const int version = line.value("version", 0); version != kVersion)
-    fail(Exit::artifact, where, cat("a row of version ", version), cat("this duet knows version ", kVersion));
+  if (!line.contains("version") || line["version"] != kVersion)
+    fail(Exit::artifact, where,
+         cat("a row of version ", line.contains("version") ? line["version"].dump() : "none"),
+         cat("this duet knows version ", kVersion));
   try {
     if (line.at("role") == "cost") {
       costs_.push_back(cost_of_line(line));
@@ -201,8 +204,20 @@ void AblationResults::add_cost(CostRow row) {
   write(to_json(costs_.back(), plan_->arm(costs_.back().arm).pretrain.has_value()));
 }
 
+// Opening cuts half a line off; rows that another process has added since must not go with it.
+void AblationResults::check_unchanged() const {
+  std::error_code none;
+  const std::uintmax_t now = fs::exists(file_, none) ? fs::file_size(file_) : 0;
+  if (now != read_bytes_)
+    fail(Exit::failed, file_.string(), "has changed since it was read",
+         "is another duet ablate at work on it?");
+}
+
 void AblationResults::write(const nlohmann::ordered_json& line) {
-  if (!out_) out_ = std::make_unique<AppendFile>(file_, whole_bytes_);
+  if (!out_) {
+    check_unchanged();
+    out_ = std::make_unique<AppendFile>(file_, whole_bytes_);
+  }
   out_->write(line.dump() + "\n");
   out_->sync();
 }

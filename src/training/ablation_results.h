@@ -62,11 +62,13 @@ class AblationResults {
  private:
   void read();
   void read_line(const std::string& text, std::int64_t number);
+  void check_unchanged() const;
   void write(const nlohmann::ordered_json& line);
 
   std::filesystem::path file_;
   const AblationPlan* plan_;
   std::uintmax_t whole_bytes_ = 0;
+  std::uintmax_t read_bytes_ = 0;    // the file as it was read
   std::unique_ptr<AppendFile> out_;  // once something is added
   std::vector<AblationRow> rows_;
   std::vector<CostRow> costs_;

@@ -59,9 +59,7 @@ Feed::Feed(const Recipe& recipe, const TrainingData& data, const Tokenizer* toke
     streams_.push_back(std::move(stream));
     shares_.push_back(share);
   };
-  double rest = 1;
-  for (const SideSource& source : recipe.data.beside) rest -= source.share;
-  add(data.train, rest, recipe.seed);
+  add(data.train, pairs_share(recipe.data), recipe.seed);
   for (std::size_t i = 0; i < data.beside.size(); ++i)
     add(data.beside[i], recipe.data.beside[i].share, seed_of(recipe.seed, data.beside[i].name));
 }

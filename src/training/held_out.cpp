@@ -18,8 +18,9 @@ HeldOutBatches held_out_batches(const HeldOutSetting& setting, const Source& spl
   const Recipe& recipe = *setting.recipe;
   const std::int64_t rows = std::min(kMost, static_cast<std::int64_t>(split.pairs.size()));
   if (rows < 2) return {};
-  const std::int64_t size = std::min(setting.batch > 0 ? setting.batch : recipe.train.batch, rows),
-                     batches = rows / size;
+  const std::int64_t wanted =
+      setting.batches > 0 ? std::max<std::int64_t>(2, rows / setting.batches) : recipe.train.batch;
+  const std::int64_t size = std::min({wanted, recipe.train.batch, rows}), batches = rows / size;
   const RowsOfStep consecutive = [size](std::int64_t step) {
     std::vector<std::int64_t> of_step(static_cast<std::size_t>(size));
     std::iota(of_step.begin(), of_step.end(), step * size);

@@ -19,9 +19,10 @@ struct HeldOutSetting {
   const std::vector<std::shared_ptr<Objective>>* objectives = nullptr;
   const Tokenizer* tokenizer = nullptr;
   std::string source = "pairs";  // whose objectives
-  std::int64_t batch = 0;        // rows; 0: as in training
-  Compute compute;               // its seed is set for each batch
-  StepInfo info;                 // objectives without a weight at this step are left out
+  std::int64_t batches =
+      0;            // at least so many, smaller than in training, where there are rows; 0: as in training
+  Compute compute;  // its seed is set for each batch
+  StepInfo info;    // objectives without a weight at this step are left out
 };
 
 // Objective -> metric -> its value in each batch.

@@ -24,6 +24,11 @@ void check_needs(const Recipe& recipe, const Model& model, const std::string& wh
            cat("the view '", view, "' of ", spec.size, " pixels is no multiple of the patch, ", patch),
            cat("set views.", view, ".size to a multiple of ", patch));
     }
+    if (needs.picture_size && spec.size != recipe.model.image_size) {
+      fail(Exit::usage, where,
+           cat("needs the view '", view, "' as large as the pictures, ", recipe.model.image_size, " pixels"),
+           cat("leave views.", view, ".size out"));
+    }
     if (spec.count < needs.copies) {
       fail(Exit::usage, where, cat("needs ", needs.copies, " copies of each picture in the view '", view, "'"),
            cat("set views.", view, ".count = ", needs.copies));

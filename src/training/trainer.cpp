@@ -128,8 +128,9 @@ void Trainer::set_steps() {
   if (train.steps > 0) {
     steps_ = train.steps;
   } else if (train.epochs > 0) {
-    steps_ =
-        std::max<std::int64_t>(1, std::llround(train.epochs * static_cast<double>(feed_.steps_per_epoch())));
+    steps_ = std::max<std::int64_t>(
+        1,
+        std::llround(train.epochs * static_cast<double>(feed_.steps_per_epoch()) / pairs_share(recipe_.data)));
   } else {
     steps_ = kProvisional;
   }
@@ -144,29 +145,21 @@ void Trainer::set_recipe(const Recipe& recipe) {
 // Initial state, as a function of the recipe; a resumed run's is that of its checkpoint.
 void Trainer::build(Start start) {
   model_ = std::make_shared<Model>(recipe_.model, tokenizer_ ? tokenizer_->vocabulary() : 0, recipe_.seed);
-  torch::Tensor seen = torch::zeros_like(sources_.at("pairs").statistics.counts, torch::kBool);
-  for (const auto& [name, facts] : sources_) {
-    if (facts.texts) seen = seen.logical_or(facts.statistics.counts > 0);
-  }
-  const torch::Tensor idf = sources_.at("pairs").statistics.idf();
-  if (tokenizer_) model_->prepare_for_corpus(seen, idf);
-  if (start == Start::initial) {
-    take_over_towers(recipe_, *model_);
-    if (tokenizer_) model_->prepare_for_corpus(torch::ones_like(seen), idf);  // of this corpus, not of that one
-  }
+  if (start == Start::initial) take_over_towers(recipe_, *model_);
   add_low_rank(*model_, recipe_.train.optimizer.groups, recipe_.seed);
   model_->to(device_);
   teachers_.emplace(*model_);
   objectives_ = make_objectives(recipe_, *model_, *teachers_, sources_, steps_);
   teachers_->to(device_);
   keep_tokens_ = false;
-  std::vector<Needs> needs;
+  needs_.clear();
   for (const auto& objective : objectives_) {
     objective->to(device_);
-    needs.push_back(objective->needs());
-    keep_tokens_ |= needs.back().tokens;
+    needs_.push_back(objective->needs());
+    keep_tokens_ |= needs_.back().tokens;
   }
-  feed_.plan(recipe_, needs, std::max(steps_, kRehearsed));
+  if (tokenizer_) model_->prepare_for_corpus(seen_pieces(), sources_.at("pairs").statistics.idf());
+  feed_.plan(recipe_, needs_, steps_);
   const NamedTensors parameters = named_parameters(recipe_, *model_, objectives_);
   const OptimizerOptions& options = recipe_.train.optimizer;
   optimizer_.emplace(plan_parameters(parameters, options.groups, options.adamw.weight_decay), options.adamw);
@@ -174,6 +167,18 @@ void Trainer::build(Start start) {
   if (options.ema > 0) ema_.emplace(named_tensors(*model_), options.ema);
   step_ = first_step_ = 0;
   best_.reset();
+}
+
+// Of the pieces: held by a text that some objective looks at. A tower that was taken over knows more than
+// these.
+torch::Tensor Trainer::seen_pieces() const {
+  torch::Tensor seen = torch::zeros_like(sources_.at("pairs").statistics.counts, torch::kBool);
+  if (!recipe_.train.init_text.empty()) return seen.logical_not();
+  for (std::size_t i = 0; i < needs_.size(); ++i) {
+    const SourceFacts& source = sources_.at(recipe_.objectives[i].source);
+    if (needs_[i].texts && source.texts) seen = seen.logical_or(source.statistics.counts > 0);
+  }
+  return seen;
 }
 
 // Objectives come and go: every part of the run is timed.
@@ -187,6 +192,7 @@ Rehearsal Trainer::rehearse() {
   }
   const Clock::time_point start = Clock::now();
   evaluate_validation();
+  for (const Source& split : data_.validation) held_out_metrics(held_out_setting("pairs"), split);
   rehearsal.seconds_per_evaluation = seconds_since(start);
   rehearsal.seconds = seconds_since(begin);
   build(Start::initial);
@@ -197,14 +203,15 @@ double Trainer::rehearse_from(double share) {
   set_training_mode(*model_);
   const auto first = static_cast<std::int64_t>(std::ceil(share * static_cast<double>(steps_)));
   step_ = std::clamp<std::int64_t>(first, 0, std::max<std::int64_t>(0, steps_ - kRehearsed));
-  feed_.start(step_, step_ + kRehearsed);
+  const std::int64_t count = std::min(kRehearsed, steps_ - step_), untimed = std::min(kWarmUp, count - 1);
+  feed_.start(step_, step_ + count);
   Clock::time_point start;
-  for (std::int64_t i = 0; i < kRehearsed; ++i) {
-    if (i == kWarmUp) start = Clock::now();
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (i == untimed) start = Clock::now();
     train_step();
     ++step_;
   }
-  const double seconds = seconds_since(start) / static_cast<double>(kRehearsed - kWarmUp);
+  const double seconds = seconds_since(start) / static_cast<double>(count - untimed);
   feed_.stop();
   return seconds;
 }
@@ -217,11 +224,23 @@ Compute Trainer::compute(std::uint64_t seed) const {
           .seed = seed};
 }
 
+bool Trainer::shows_plain_main(const StepInfo& info) const {
+  for (std::size_t i = 0; i < needs_.size(); ++i) {
+    const auto& views = needs_[i].views;
+    if (!needs_[i].edits && recipe_.objectives[i].weight(info) > 0 &&
+        std::find(views.begin(), views.end(), "main") != views.end())
+      return true;
+  }
+  return false;
+}
+
 // One step: a batch is encoded, every objective adds its loss, gradients are clipped and stepped, averages
 // follow.
 void Trainer::train_step() {
   const StepInfo info{.step = step_, .steps = steps_};
-  EncodedBatch batch(*model_, feed_.next(), compute(seed_of(recipe_.seed, "encode", step_)));
+  Compute setting = compute(seed_of(recipe_.seed, "encode", step_));
+  setting.main_settles = shows_plain_main(info);
+  EncodedBatch batch(*model_, feed_.next(), setting);
   torch::Tensor total;
   last_terms_.clear();
   for (std::size_t i = 0; i < objectives_.size(); ++i) {
@@ -376,12 +395,12 @@ HeldOutSetting Trainer::held_out_setting(const std::string& source) {
           .info = {.step = std::max<std::int64_t>(0, step_ - 1), .steps = steps_}};
 }
 
-std::map<std::string, HeldOutBatches> Trainer::judge_objectives(std::int64_t batch) {
+std::map<std::string, HeldOutBatches> Trainer::judge_objectives(std::int64_t batches) {
   const EvaluationScope averaged(*model_, ema_ ? &*ema_ : nullptr);
   std::map<std::string, HeldOutBatches> judged;
   const auto add = [&](const Source& split, const std::string& source) {
     HeldOutSetting setting = held_out_setting(source);
-    setting.batch = batch;
+    setting.batches = batches;
     setting.info = {.step = steps_ - 1, .steps = steps_};
     if (!split.pairs.empty()) judged[split.name] = held_out_batches(setting, split);
   };
@@ -407,14 +426,17 @@ double Trainer::validation_metric(const std::vector<RetrievalResult>& results,
   return sum / static_cast<double>(results.size());
 }
 
-// Of equals the one trained longest. Losses of two stages are of different objectives: the later one counts.
+// Of equals the one trained longest. Losses of other objectives are not compared: the later part of the run
+// counts.
 bool Trainer::is_better(double metric) const {
   if (!best_) return true;
   if (recipe_.train.metric != "loss") return metric >= best_->metric;
-  const auto stage_of = [this](std::int64_t step) {
-    return &stage_at(recipe_, std::max<std::int64_t>(0, step - 1), steps_);
+  const std::vector<double> moments = moments_of(recipe_.objectives);
+  const auto part_of = [&](std::int64_t step) {
+    const StepInfo info{.step = std::max<std::int64_t>(0, step - 1), .steps = steps_};
+    return std::upper_bound(moments.begin(), moments.end(), info.progress());
   };
-  return metric <= best_->metric || stage_of(step_) != stage_of(best_->step);
+  return metric <= best_->metric || part_of(step_) != part_of(best_->step);
 }
 
 void Trainer::evaluate() {

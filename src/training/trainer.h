@@ -52,16 +52,18 @@ class Trainer {
   void set_recipe(const Recipe& recipe);  // the same one with its budget in steps; before run()
   void load(const Sealed& checkpoint);    // goes on from there
   // How the objectives do on held-out data as the run stands: split or source -> objective -> metric -> its
-  // value in each batch of `batch` rows.
-  std::map<std::string, HeldOutBatches> judge_objectives(std::int64_t batch);
+  // value in each of `batches` batches or more.
+  std::map<std::string, HeldOutBatches> judge_objectives(std::int64_t batches);
   Outcome run();  // to the end, or until a signal asked to stop (state saved)
 
  private:
   void build(Start start);
   SourceFacts facts_of(const Source& source) const;
+  torch::Tensor seen_pieces() const;  // [V] bool
   void set_steps();
   double rehearse_from(double share);  // of the run -> seconds per step
   void train_step();
+  bool shows_plain_main(const StepInfo& info) const;
   bool log_due() const;
   void log_step();
   void tell_cost();
@@ -99,6 +101,7 @@ class Trainer {
   std::shared_ptr<Model> model_;
   std::optional<Teachers> teachers_;
   std::vector<std::shared_ptr<Objective>> objectives_;
+  std::vector<Needs> needs_;  // of each
   std::optional<AdamW> optimizer_;
   std::optional<Ema> ema_;
   std::optional<MetricsLog> log_;

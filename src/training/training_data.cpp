@@ -1,5 +1,6 @@
 #include "training/training_data.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -56,16 +57,28 @@ void check_towers(const Recipe& recipe, const Source& source) {
          "leave [image] out to train on texts alone");
 }
 
+// All rows or none: a step of texts has no use for a row without one.
+void check_captioned(const Source& source) {
+  const auto is_bare = [](const Pair& pair) { return pair.captions.empty(); };
+  const auto bare = std::find_if(source.pairs.begin(), source.pairs.end(), is_bare);
+  if (!source.has_texts() || bare == source.pairs.end()) return;
+  fail(Exit::data, source.place_of(*bare), cat("'", bare->image, "' has no caption, and others have one"),
+       "leave the row out, or give all or none a caption");
+}
+
 // Pictures without captions and texts without pictures are what these are for.
 void read_beside(const Recipe& recipe, const std::string& root, TrainingData& data) {
   const auto read = [&](SourceOptions options, const std::string& name) {
     if (!root.empty()) options.root = root;
     Source source = read_recipe_source(options, false);
+    for (Pair& pair : source.pairs) std::erase(pair.captions, std::string());
     source.name = name;
     return source;
   };
   for (const SideSource& spec : recipe.data.beside) {
     data.beside.push_back(read(spec.options, spec.name));
+    check_captioned(data.beside.back());
+    for (const Source& split : data.validation) check_disjoint(data.beside.back(), split);
     SourceOptions held_out = spec.options;
     held_out.data = spec.validation;
     data.beside_validation.push_back(spec.validation.empty() ? Source{} : read(held_out, spec.name));

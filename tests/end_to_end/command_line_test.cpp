@@ -198,12 +198,14 @@ TEST_F(CommandLine, BadInputGetsOneMessageAndTheDocumentedExitCode) {
 }
 
 TEST_F(CommandLine, EveryShippedRecipeIsFine) {
+  const TemporaryFolder none;
   for (const auto& entry : fs::recursive_directory_iterator(DUET_CONFIGS)) {
     const std::string file = entry.path().string();
-    if (entry.path().extension() != ".toml") continue;
+    if (entry.path().extension() != ".toml" || contains(file, ".runs")) continue;
     const bool is_plan = contains(read_file(file), "\n[[arm]]\n");
-    const Finished checked =
-        duet_program(is_plan ? Arguments{"ablate", file, "--dry-run"} : Arguments{"check", file});
+    const Finished checked = duet_program(
+        is_plan ? Arguments{"ablate", file, "--dry-run", "--results", (none / "none.jsonl").string()}
+                : Arguments{"check", file});
     EXPECT_EQ(checked.exit, 0) << file << "\n" << checked.err;
     EXPECT_TRUE(contains(checked.out, is_plan ? "runs to do" : "parameters")) << checked.out;
   }

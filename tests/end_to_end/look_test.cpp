@@ -134,5 +134,33 @@ TEST_F(Look, RunWithoutTheObjectiveSaysWhichItHas) {
   EXPECT_TRUE(contains(other.err, "called 'masked_lm'")) << other.err;
 }
 
+// Paired by batch, against the network before its first step.
+TEST_F(Look, ObjectivesAreJudgedAgainstTheUntrainedNetwork) {
+  const Finished judged = look({"evaluate", "--objectives", "--json"});
+  ASSERT_EQ(judged.exit, 0) << judged.err;
+  const json results = json::parse(judged.out);
+  EXPECT_EQ(results["schema_version"], 1);
+  int splits = 0;
+  for (const auto& [name, split] : results.items()) {
+    if (!split.is_object()) continue;
+    ++splits;
+    EXPECT_EQ(split.size(), 9u);
+    const json& loss = split["masked_lm"]["loss"];
+    EXPECT_NEAR(loss["difference"].get<double>(),
+                loss["trained"].get<double>() - loss["untrained"].get<double>(), 1e-9);
+    EXPECT_LE(loss["interval"][0], loss["difference"]);
+    EXPECT_GE(loss["interval"][1], loss["difference"]);
+    EXPECT_LT(loss["trained"], loss["untrained"]);
+    EXPECT_GT(loss["batches"].get<int>(), 1);
+  }
+  EXPECT_EQ(splits, 1);
+  const Finished first = look({"evaluate", "--objectives", "--json", "--checkpoint", "step-1"});
+  EXPECT_EQ(first.exit, 2);
+  EXPECT_TRUE(contains(first.err, "'step-1' is not there")) << first.err;
+  const Finished other = look({"evaluate", "--objectives", "--data", manifest_.string()});
+  EXPECT_EQ(other.exit, 2);
+  EXPECT_TRUE(contains(other.err, "leave out --data")) << other.err;
+}
+
 }  // namespace
 }  // namespace duet

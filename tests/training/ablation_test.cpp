@@ -177,7 +177,28 @@ TEST(AblationPlan, RefusesWithThePlaceAndTheRemedy) {
   expect("name = \"alone\"\n", "name = \"alone\"\ncost = 2\n", {"'alone' has a cost of its own"});
   expect("seeds = [1, 2]\n", "", {"'seeds' is missing"});
   EXPECT_THAT(folder.refusal(cat(plan, "[[tuning]]\nset = [\"train.batch=32\"]\n")).text,
-              HasSubstr("'train.batch=32' changes 'train.batch'"));
+              HasSubstr("a trial cannot set 'train.batch'"));
+  for (const char* sets : {"train.batch =32", "image.widths=[64, 128]", "objective.0.kind=sigmoid"})
+    EXPECT_THAT(folder.refusal(cat(plan, "[[tuning]]\nset = [\"", sets, "\"]\n")).text,
+                HasSubstr("a trial cannot set"))
+        << sets;
+  EXPECT_THAT(folder.refusal(cat(plan, "[[tuning]]\nset = [\"train={batch=32, minutes=1}\"]\n")).text,
+              HasSubstr("changes 'train.steps'"));
+}
+
+// Opening a results file cuts half a line off: what another process has added meanwhile must stay.
+TEST(AblationResults, RowsOfAnotherProcessAreNotCutOff) {
+  const PlanFolder folder;
+  const AblationPlan plan = folder.read();
+  const fs::path file = folder.results();
+  AblationResults first(file, plan), second(file, plan);
+  const auto cost = [](const char* arm) {
+    return CostRow{.arm = arm, .cost = {}, .baseline_seconds = 0.1, .identity = "x"};
+  };
+  first.add_cost(cost("alone"));
+  const std::string kept = read_file(file);
+  EXPECT_THAT(failure_of([&] { second.add_cost(cost("wide_head")); }).text, HasSubstr("has changed"));
+  EXPECT_EQ(read_file(file), kept);
 }
 
 TEST(AblationPlan, AnArmThatCannotBeBuiltIsNamedBeforeAnythingRuns) {

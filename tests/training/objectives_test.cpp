@@ -55,6 +55,17 @@ TEST(MakeObjectives, ViewsAreWholePatches) {
               AllOf(HasSubstr("r.toml:19"), HasSubstr("'simclr' of 12 pixels"), HasSubstr("multiple of 8")));
 }
 
+TEST(MakeObjectives, DecodersOfPixelsSeeWholePictures) {
+  for (const std::string kind : {"autoencoder", "inpainting", "masked_patch"}) {
+    const Failure small =
+        refusal(std::string(kConvnet) + kBag + "[views.small]\nsize = 8\n[[objective]]\nkind = \"" + kind +
+                "\"\nview = \"small\"\n");
+    EXPECT_EQ(small.exit, Exit::usage);
+    EXPECT_THAT(small.text,
+                AllOf(HasSubstr("r.toml:15"), HasSubstr("16 pixels"), HasSubstr("views.small.size")));
+  }
+}
+
 TEST(MakeObjectives, LanguageObjectivesNeedPiecesThatSeeEachOther) {
   for (const std::string kind : {"masked_lm", "autoregressive_lm"}) {
     const std::string objective = "[[objective]]\nkind = \"" + kind + "\"\n";

@@ -119,7 +119,12 @@ TEST(Pretraining, PicturesAloneChooseByLossAndResume) {
 TEST(Pretraining, TextsAloneResume) {
   TemporaryFolder folder;
   const std::string recipe = with_texts(kTexts, write_texts(folder / "texts.txt"));
-  expect_same_when_resumed(recipe_with({}, recipe.c_str()), folder.path());
+  const std::vector<std::string> sets = {"text.segments=2",
+                                         "objective=[{kind='masked_lm'}, {kind='next_sentence'}, "
+                                         "{kind='denoising'}, {kind='word2vec', unit='word', "
+                                         "min_count=1}]"};
+  expect_same_when_resumed(recipe_with(sets, recipe.c_str()), folder.path());
+  EXPECT_TRUE(fs::exists(folder / "whole/words-word2vec.txt"));
   const SavedModel saved = load_saved_model(folder / "whole", "best", "cpu");
   EXPECT_FALSE(saved.model->image);
   EXPECT_TRUE(saved.tokenizer);
@@ -213,6 +218,40 @@ TEST(Pretraining, UnpairedSourcesHaveTheirShareOfTheSteps) {
   EXPECT_EQ(steps["masked_lm"], 3);
   EXPECT_EQ(steps["simclr"], 3);
   EXPECT_EQ(held_out, 4);
+}
+
+// What a search sees is the plain picture: strongly changed ones of another source leave its statistics alone.
+TEST(Pretraining, SourcesBesideThePairsMoveNoRunningStatistics) {
+  TemporaryFolder folder;
+  const std::vector<std::string> fixed = {"train.lr=0", "train.ema=0", "train.evaluations=1"};
+  std::vector<std::string> alone = fixed, beside = fixed;
+  alone.emplace_back("train.steps=6");
+  for (const char* set : {"train.steps=12", "views.simclr={count=2, crop=[0.2, 0.5]}",
+                          "objective=[{kind='info_nce'}, {kind='simclr', source='drawings'}]",
+                          "data.source=[{name='drawings', data='shapes:40:7', share=0.5}]"})
+    beside.emplace_back(set);
+  SmallRun first(recipe_with(alone), folder / "alone"), second(recipe_with(beside), folder / "beside");
+  ASSERT_EQ(first.trainer->run(), Outcome::finished);
+  ASSERT_EQ(second.trainer->run(), Outcome::finished);
+  const TensorMap expected = load_tensors(folder / "alone/model/model.safetensors");
+  int compared = 0;
+  for (const auto& [name, tensor] : load_tensors(folder / "beside/model/model.safetensors")) {
+    if (!name.ends_with("running_mean")) continue;
+    EXPECT_TRUE(tensor.equal(expected.at(name))) << name;
+    EXPECT_GT(tensor.abs().max().item<double>(), 0) << name;
+    ++compared;
+  }
+  EXPECT_GT(compared, 0);
+}
+
+// Of so few steps that a rehearsal would be longer: views are there when their objective begins.
+TEST(Pretraining, AnObjectiveThatBeginsLateHasItsView) {
+  TemporaryFolder folder;
+  SmallRun run(recipe_with({"train.steps=10", "train.evaluations=1", "views.simclr.count=2",
+                            "objective=[{kind='info_nce'}, {kind='simclr', from=0.8}]"}),
+               folder / "run");
+  EXPECT_GT(run.trainer->rehearse().seconds_per_step, 0);
+  EXPECT_EQ(run.trainer->run(), Outcome::finished);
 }
 
 TEST(Pretraining, MistakesWithSourcesAreNamed) {

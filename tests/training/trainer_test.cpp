@@ -26,6 +26,10 @@ constexpr const char* kTaught =
     "{kind='self_distillation', prototypes=32, momentum=0.9}]";
 constexpr const char* kTaughtPatches = "objective=[{kind='info_nce'}, {kind='masked_feature', prototypes=32}]";
 
+constexpr const char* kTold =
+    "objective=[{kind='captioning', parallel=0.5}, {kind='image_text_matching'}, {kind='denoising'}, "
+    "{kind='masked_patch'}, {kind='word2vec'}, {kind='glove'}]";
+
 class TrainerTest : public testing::TestWithParam<std::vector<std::string>> {};
 
 // From every checkpoint of a run, going on gives the bytes of the run that never stopped.
@@ -64,7 +68,9 @@ INSTANTIATE_TEST_SUITE_P(
                                              "views.local.size=16", kTaught},
                     std::vector<std::string>{
                         "data.split=0.2", "image={kind='vit', size=24, patch=8, width=16, heads=2, layers=1}",
-                        kTaughtPatches}));
+                        kTaughtPatches},
+                    std::vector<std::string>{"text.kind=transformer", "text.width=16", "text.layers=1",
+                                             "text.heads=2", kTold}));
 
 // Every bit of the logs may be wrong: a run is resumed, ends with the same weights, and has a report.
 TEST(Trainer, DamagedLogsDoNotHoldARunHostage) {

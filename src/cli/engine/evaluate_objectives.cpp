@@ -15,6 +15,8 @@
 namespace duet {
 namespace {
 
+constexpr std::int64_t kBatches = 20;  // an interval over fewer says little
+
 double mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
@@ -42,17 +44,31 @@ void print_line(const std::string& split, const std::string& objective, const st
             << ", " << fixed(values["interval"][1].get<double>(), 4) << "]\n";
 }
 
+// best | last | step-N, of the checkpoints: only these hold what the objectives know.
+std::int64_t chosen_step(const fs::path& run, const std::string& which) {
+  const std::vector<std::int64_t> steps = checkpoint_steps(run);
+  if (steps.empty())
+    fail(Exit::artifact, run.string(), "keeps no checkpoint",
+         "--objectives needs the run's folder as it was trained");
+  const auto& best = open_checkpoint(run, steps.back()).facts.at("best");
+  if (which == "best" && !best.is_null()) return best.at("step").get<std::int64_t>();
+  if (which == "best" || which == "last") return steps.back();
+  std::vector<std::string> names = {"best", "last"};
+  for (const std::int64_t step : steps) {
+    names.push_back(cat("step-", step));
+    if (names.back() == which) return step;
+  }
+  fail(Exit::usage, "--checkpoint", cat("'", which, "' is not there"), cat("there are ", joined(names)));
+}
+
 }  // namespace
 
 int evaluate_objectives(const EvaluateOptions& options) {
   const fs::path run = options.run;
-  if (checkpoint_steps(run).empty())
-    fail(Exit::artifact, run.string(), "keeps no checkpoint",
-         "--objectives needs the run's folder as it was trained");
-  const std::vector<std::int64_t> steps = checkpoint_steps(run);
-  std::int64_t step = steps.back();
-  const auto& best = open_checkpoint(run, step).facts.at("best");
-  if (options.checkpoint == "best" && !best.is_null()) step = best.at("step").get<std::int64_t>();
+  if (!options.data.empty() || !options.captions.empty())
+    fail(Exit::usage, "--objectives", "are judged on the recipe's validation data",
+         "leave out --data and --captions");
+  const std::int64_t step = chosen_step(run, options.checkpoint);
   const Sealed checkpoint = open_checkpoint(run, step);
   const Recipe recipe = read_recipe(Config::read(checkpoint.folder / "recipe.toml"));
   std::optional<Tokenizer> tokenizer;
@@ -60,13 +76,13 @@ int evaluate_objectives(const EvaluateOptions& options) {
     tokenizer.emplace(Tokenizer::load(pieces));
   Trainer trainer(recipe, read_training_data(recipe, options.root), tokenizer, run,
                   choose_device(options.device), set_compute_threads(0), Start::resumed);
-  const auto untrained = trainer.judge_objectives(options.batch);
+  const auto untrained = trainer.judge_objectives(kBatches);
   trainer.load(checkpoint);
-  const auto trained = trainer.judge_objectives(options.batch);
+  const auto trained = trainer.judge_objectives(kBatches);
   if (trained.empty())
     fail(Exit::usage, run.string(), "has no validation data",
          "set data.validation or data.split in its recipe");
-  nlohmann::ordered_json all;
+  nlohmann::ordered_json all = {{"schema_version", 1}, {"step", step}};
   if (!options.json)
     std::cout << "split       objective             metric      untrained  trained    difference [95 % over "
                  "batches]\n";

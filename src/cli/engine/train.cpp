@@ -51,8 +51,9 @@ Config read_config(const TrainOptions& options) {
   }()
                                          : Config::read(options.recipe);
   if (!options.root.empty()) config.set(cat("data.root=", options.root));
-  if (!options.init_image.empty()) config.set(cat("train.init_image='", options.init_image, "'"));
-  if (!options.init_text.empty()) config.set(cat("train.init_text='", options.init_text, "'"));
+  if (!options.init_image.empty())
+    config.set(cat("train.init_image=", nlohmann::json(options.init_image).dump()));
+  if (!options.init_text.empty()) config.set(cat("train.init_text=", nlohmann::json(options.init_text).dump()));
   for (const std::string& assignment : options.sets) config.set(assignment);
   return config;
 }
