@@ -12,6 +12,7 @@
 #include "golden_values.h"
 #include "losses/objective.h"
 #include "losses/shown.h"
+#include "tests/support/failure.h"
 #include "tiny_model.h"
 
 namespace duet {
@@ -187,15 +188,10 @@ TEST(MaskedPatch, AConvolutionTowerSeesHiddenCellsInTheMeanColour) {
   EXPECT_LT((inside - (128. / 255 - .5) / .5).abs().max().item<double>(), 1e-6);
 }
 
-template <class Action>
-std::string message(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit(), Exit::usage);
-    return error.what();
-  }
-  return "no error";
+std::string message(const std::function<void()>& action) {
+  const Failure failure = failure_of(action);
+  EXPECT_EQ(failure.exit, Exit::usage);
+  return failure.text;
 }
 
 TEST(MaskedPatch, Refusals) {

@@ -15,6 +15,7 @@
 #include "core/random.h"
 #include "encoders/blocks.h"
 #include "golden_values.h"
+#include "tests/support/failure.h"
 #include "tiny_model.h"
 
 namespace duet {
@@ -318,15 +319,10 @@ TEST(WordVectors, WordsOfOneTopicComeNearEachOther) {
   EXPECT_GT(a.mm(a.t()).min().item<double>(), a.mm(b.t()).max().item<double>() + .3);
 }
 
-template <class Action>
-std::string message(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit(), Exit::usage);
-    return error.what();
-  }
-  return "no error";
+std::string message(const std::function<void()>& action) {
+  const Failure failure = failure_of(action);
+  EXPECT_EQ(failure.exit, Exit::usage);
+  return failure.text;
 }
 
 TEST(WordVectors, Refusals) {
