@@ -57,7 +57,10 @@ struct SourceOptions {
   std::string image_column = {};                  // "": filepath, image, file or path, said aloud
   std::vector<std::string> caption_columns = {};  // empty: caption, title, text or description, said aloud
   std::string concept_column = "concept";         // used when it exists
-  std::int64_t shapes_count = 2048;               // shapes only
+  // In lower case. Where there are any, a manifest must have one of them: the first stays in Source::columns
+  // whatever else it serves as, and rows that give one picture different values in it are refused.
+  std::vector<std::string> label_columns = {};
+  std::int64_t shapes_count = 2048;  // shapes only
   std::uint64_t shapes_seed = 1;
   bool aloud = true;  // says what was guessed and what is left out; false for data that is read again
 };

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
@@ -14,6 +13,7 @@
 #include "core/random.h"
 #include "datasets/camera_name.h"
 #include "datasets/parallel_rows.h"
+#include "datasets/row_groups.h"
 #include "datasets/source.h"
 
 namespace duet {
@@ -49,25 +49,6 @@ std::vector<std::uint64_t> content_hashes(const Source& source) {
                 hash);
   return hashes;
 }
-
-// Sets of rows that must not be parted (union-find).
-class Groups {
- public:
-  explicit Groups(std::size_t rows) : parent_(rows) { std::iota(parent_.begin(), parent_.end(), 0); }
-  std::size_t of(std::size_t row) {
-    while (parent_[row] != row) row = parent_[row] = parent_[parent_[row]];
-    return row;
-  }
-  void unite(std::size_t a, std::size_t b) { parent_[of(a)] = of(b); }
-  void unite_equal(const std::vector<std::uint64_t>& keys) {
-    std::unordered_map<std::uint64_t, std::size_t> first;
-    for (std::size_t row = 0; row < keys.size(); ++row)
-      unite(row, first.try_emplace(keys[row], row).first->second);
-  }
-
- private:
-  std::vector<std::size_t> parent_;
-};
 
 // The concept's hash where a row has one, else its content's.
 std::vector<std::uint64_t> concept_hashes(const Source& source, const std::vector<std::uint64_t>& contents) {
@@ -110,7 +91,7 @@ std::pair<Source, Source> split_off(const Source& source, double fraction) {
   std::vector<std::uint64_t> keys = is_text ? contents : concept_hashes(source, contents);
   // With two or ten classes, leaving whole ones out would test something else than what is trained.
   if (static_cast<double>(count_distinct(keys)) * fraction < 2) keys = contents;
-  Groups groups(keys.size());
+  RowGroups groups(keys.size());
   groups.unite_equal(keys);
   groups.unite_equal(contents);
 
