@@ -61,6 +61,18 @@ def alone(folder):
         yield
 
 
+def build_into(name, is_complete, build):
+    """What a build.py does: builds into the folder on its command line what is not complete there."""
+    def main():
+        folder = shown(sys.argv[1])
+        if is_complete(folder):
+            print(f"{name}: complete in {folder}", flush=True)
+            return
+        with alone(folder):
+            build(folder)
+    run(name, main)
+
+
 def run(name, main):
     """Calls main(); failures become one line and the exit code."""
     try:

@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from debian import checksum, fetch, unpack  # noqa: E402
-from fetching import alone, is_whole, publish, read_table, run, shown, table  # noqa: E402
+from fetching import build_into, is_whole, publish, read_table, table  # noqa: E402
 
 FORMAT = 2  # of what is written; raise it when the same packages give other files
 PACKAGES = ["openclipart-png", "openclipart-svg"]
@@ -180,14 +180,5 @@ def build(folder):
     say(f"complete in {time.monotonic() - start:.0f} s: {len(rows):,} pictures ({counts})")
 
 
-def main():
-    folder = shown(sys.argv[1])
-    if is_complete(folder):
-        say(f"complete in {folder}")
-        return
-    with alone(folder):
-        build(folder)
-
-
 if __name__ == "__main__":
-    run("clipart", main)
+    build_into("clipart", is_complete, build)

@@ -1,11 +1,13 @@
 """Builds texts from vaderSentiment's source package: newspaper editorials as documents, and lines of film reviews.
 
-Both were cut into sentences and rated from -4 to 4 by Hutto and Gilbert (2014).
+Both were cut into sentences and rated from -4 to 4 by Hutto and Gilbert (2014). Two tasks with labels are made of them:
+whether a review is negative or positive, and whether a sentence follows another in its editorial.
 """
 import collections
 import hashlib
 import html
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -15,14 +17,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from fetching import NO_NETWORK, alone, fail, publish, run, shown, table  # noqa: E402
+from fetching import NO_NETWORK, build_into, fail, publish, table  # noqa: E402
 
-FORMAT = 1  # of what is written; raise it when the same package gives other files
+FORMAT = 2  # of what is written; raise it when the same package gives other files
 PACKAGE, VERSION = "vaderSentiment", "3.3.2"
 SPEC, ARCHIVE = f"{PACKAGE}=={VERSION}", f"{PACKAGE}-{VERSION}.tar.gz"
 SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
 DATA = f"{PACKAGE}-{VERSION}/additional_resources/hutto_ICWSM_2014.tar.gz"
 SPLITS = ["train", "val", "test"]
+PARTS = ["editorials_{}.txt", "follows_{}.tsv", "sentiment_{}.tsv"]
+UNCLEAR = 0.5  # a smaller rating is neither
 EDITORIALS, SENTENCES, REVIEWS = 498, 5_190, 10_605  # what the package holds
 
 
@@ -89,26 +93,64 @@ def editorials_of(rows):
     return [documents[number] for number in sorted(documents)]
 
 
-def split_of(document):
-    share = int(hashlib.sha256("\n".join(document).encode()).hexdigest()[:8], 16) % 100
+def split_of(text):
+    share = int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % 100
     return "test" if share < 10 else "val" if share < 20 else "train"
 
 
+def sentiments_of(reviews):
+    """{split: [(text, label)]}: the sign of the rating where it is clear. Of texts that differ in capitals and marks
+    alone one stays, or none where the ratings contradict each other."""
+    labels = collections.defaultdict(dict)
+    for _, rating, text in reviews:
+        if abs(float(rating)) >= UNCLEAR:
+            labels[" ".join(re.findall(r"\w+", text.lower()))][text] = "positive" if float(rating) > 0 else "negative"
+    parts = collections.defaultdict(list)
+    for said, copies in labels.items():
+        if len(set(copies.values())) == 1:
+            parts[split_of(said)].append(next(iter(copies.items())))
+    return parts
+
+
+def pairs_of(documents):
+    """[(first, second, label, document)]: each sentence with the one after it, and with one that stands after another
+    sentence, in another document. So each first and each second occurs under both labels, and tells nothing alone."""
+    documents = sorted(documents, key=lambda document: hashlib.sha256("\n".join(document).encode()).hexdigest())
+    follows = [(first, second, number) for number, document in enumerate(documents, 1)
+               for first, second in zip(document, document[1:])]
+    # Farther along than any document is long: another document.
+    away = max(map(len, documents))
+    rows = []
+    for at, (first, second, number) in enumerate(follows):
+        other = follows[(at + away) % len(follows)][1]
+        rows.append((first, second, "follows", number))
+        rows.append((first, other, "random", number))
+    return rows
+
+
 def write(editorials, reviews, folder):
-    """How many editorials and sentences went into each split."""
+    """A line on what went into each split."""
     parts = collections.defaultdict(list)
     for document in editorials:
-        parts[split_of(document)].append(document)
+        parts[split_of("\n".join(document))].append(document)
+    sentiments = sentiments_of(reviews)
+    account = []
     for split in SPLITS:
+        pairs = pairs_of(parts[split])
         publish(folder / f"editorials_{split}.txt", "\n".join(
             "".join(sentence + "\n" for sentence in document) for document in parts[split]))
+        publish(folder / f"follows_{split}.tsv", table([("first", "second", "label", "concept"), *pairs]))
+        publish(folder / f"sentiment_{split}.tsv", table([("text", "label"), *sentiments[split]]))
+        labels = collections.Counter(label for _, label in sentiments[split])
+        account.append(f"{split} {len(parts[split])} editorials of {sum(map(len, parts[split])):,} sentences, {len(pairs):,} "
+                       f"pairs, {labels['positive']:,} positive and {labels['negative']:,} negative reviews")
     publish(folder / "movies.tsv", table([("text", "rating"), *((text, rating) for _, rating, text in reviews)]))
-    return {split: (len(parts[split]), sum(map(len, parts[split]))) for split in SPLITS}
+    return "\n  ".join(account)
 
 
 def is_complete(folder):
     stamp = folder / "complete"
-    names = ["movies.tsv", *(f"editorials_{split}.txt" for split in SPLITS)]
+    names = ["movies.tsv", *(name.format(split) for split in SPLITS for name in PARTS)]
     return (stamp.exists() and stamp.read_text(encoding="utf-8") == version()
             and all((folder / name).exists() for name in names))
 
@@ -124,7 +166,7 @@ def build(folder):
     archive = fetch(packages)
     editorials = editorials_of(read_rows(archive, "nytEditorialSnippets_GroundTruth.txt", SENTENCES))
     reviews = read_rows(archive, "movieReviewSnippets_GroundTruth.txt", REVIEWS)
-    counts = write(editorials, reviews, folder)
+    account = write(editorials, reviews, folder)
     with tarfile.open(archive) as tar:
         licence = tar.extractfile(f"{PACKAGE}-{VERSION}/LICENSE.txt").read().decode("utf-8")
     publish(folder / "NOTICE", f"Sentences and ratings from {SPEC} (hutto_ICWSM_2014.tar.gz), whose licence is below. No part\n"
@@ -134,19 +176,8 @@ def build(folder):
             "ICWSM 2014.\n\n" + licence.replace("\r\n", "\n"))
     publish(folder / "complete", version())
     shutil.rmtree(packages)
-    say(f"complete in {time.monotonic() - start:.0f} s: "
-        + ", ".join(f"{split} {n} editorials of {total:,} sentences" for split, (n, total) in counts.items())
-        + f"; {len(reviews):,} lines of film reviews")
-
-
-def main():
-    folder = shown(sys.argv[1])
-    if is_complete(folder):
-        say(f"complete in {folder}")
-        return
-    with alone(folder):
-        build(folder)
+    say(f"complete in {time.monotonic() - start:.0f} s: {len(reviews):,} lines of film reviews\n  {account}")
 
 
 if __name__ == "__main__":
-    run("sentences", main)
+    build_into("sentences", is_complete, build)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from debian import fetch, unpack  # noqa: E402
-from fetching import alone, fail, publish, run, shown, table  # noqa: E402
+from fetching import build_into, fail, publish, table  # noqa: E402
 
 FORMAT = 1  # of what is written; raise it when the same package gives other files
 PACKAGE = "wordnet-base"
@@ -133,14 +133,5 @@ def build(folder):
         f"({', '.join(f'{split} {count:,}' for split, count in counts.items())})")
 
 
-def main():
-    folder = shown(sys.argv[1])
-    if is_complete(folder):
-        say(f"complete in {folder}")
-        return
-    with alone(folder):
-        build(folder)
-
-
 if __name__ == "__main__":
-    run("wordnet", main)
+    build_into("wordnet", is_complete, build)
