@@ -62,6 +62,11 @@ void add_charts(std::string& out, const Page& page) {
   out += "</section>\n";
 }
 
+void add_heat_maps(std::string& out, const Page& page) {
+  for (const HeatMap& map : page.heat_maps)
+    out += cat("<section class=\"charts map\"><figure>", heat_map_svg(map), "</figure></section>\n");
+}
+
 void add_picture(std::string& out, const Picture& picture, std::size_t rank, bool gallery) {
   const std::string inlined = data_url(picture.bytes);
   const std::string link = url_of_path(picture.link);
@@ -144,6 +149,7 @@ std::string to_html(const Page& page) {
   add_facts(out, page);
   for (const Table& table : page.tables) add_table(out, table);
   add_charts(out, page);
+  add_heat_maps(out, page);
   add_contact_sheet(out, page);
   for (const Sheet& sheet : page.sheets) add_sheet(out, sheet);
   if (!page.text.empty()) {

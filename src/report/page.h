@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "report/heat_map.h"
+
 namespace duet {
 
 struct Series {
@@ -49,6 +51,7 @@ struct Page {
   std::vector<std::pair<std::string, std::string>> facts = {};
   std::vector<Table> tables = {};
   std::vector<Chart> charts = {};
+  std::vector<HeatMap> heat_maps = {};
   std::string contact_title = {};
   std::vector<ContactRow> contact = {};  // a single row is shown as a gallery of large pictures
   std::vector<Sheet> sheets = {};

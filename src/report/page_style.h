@@ -36,6 +36,7 @@ tbody tr:hover{background:color-mix(in srgb,var(--accent) 6%,transparent)}
 figure{margin:0}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(460px,100%),1fr));gap:16px;margin:0 0 8px}
 .charts.one{grid-template-columns:minmax(0,800px)}
+.charts.map{grid-template-columns:minmax(0,1fr);margin-bottom:16px}
 .charts figure{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:8px;box-shadow:var(--shadow)}
 .chart{display:block;width:100%;height:auto;color:var(--ink);font-variant-numeric:tabular-nums}
 .pt{cursor:crosshair}
