@@ -1,0 +1,224 @@
+#include "adaptation/classifiers.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/relu.h>
+
+#include "core/error.h"
+#include "core/format.h"
+#include "encoders/blocks.h"
+
+namespace duet {
+namespace {
+
+torch::Tensor kept(const torch::Tensor& tensor) {
+  return tensor.defined() ? tensor.detach().to(torch::kCPU, torch::kFloat).contiguous() : tensor;
+}
+
+class LinearClassifier : public Classifier {
+ public:
+  explicit LinearClassifier(LinearMap map)
+      : map_{.weight = kept(map.weight), .bias = kept(map.bias), .input = std::move(map.input)} {}
+
+  torch::Tensor logits(const Part& items) const override {
+    const torch::NoGradGuard no_grad;
+    return at::linear(input_of(items, map_.input), map_.weight, map_.bias);
+  }
+  std::string_view kind() const override { return "linear"; }
+  nlohmann::json facts() const override { return {{"input", map_.input}}; }
+  TensorMap tensors() const override { return {{"weight", map_.weight}, {"bias", map_.bias}}; }
+
+ private:
+  LinearMap map_;
+};
+
+class CacheClassifier : public Classifier {
+ public:
+  explicit CacheClassifier(KeyCache cache) : cache_(std::move(cache)) {
+    cache_.keys = kept(cache_.keys);
+    cache_.values = kept(cache_.values);
+    cache_.class_vectors = kept(cache_.class_vectors);
+  }
+
+  torch::Tensor logits(const Part& items) const override {
+    const torch::NoGradGuard no_grad;
+    return logits_of(cache_, unit_input_of(items, cache_.input));
+  }
+  std::string_view kind() const override { return "cache"; }
+  nlohmann::json facts() const override {
+    return {{"logit_scale", cache_.logit_scale},
+            {"alpha", cache_.alpha},
+            {"beta", cache_.beta},
+            {"input", cache_.input}};
+  }
+  TensorMap tensors() const override {
+    TensorMap tensors{{"keys", cache_.keys}, {"values", cache_.values}};
+    if (cache_.class_vectors.defined()) tensors["class_vectors"] = cache_.class_vectors;
+    return tensors;
+  }
+
+ private:
+  KeyCache cache_;
+};
+
+class AdapterClassifier : public Classifier {
+ public:
+  explicit AdapterClassifier(FeatureAdapter adapter) : adapter_(std::move(adapter)) {
+    adapter_.down = kept(adapter_.down);
+    adapter_.up = kept(adapter_.up);
+    adapter_.class_vectors = kept(adapter_.class_vectors);
+  }
+
+  torch::Tensor logits(const Part& items) const override {
+    const torch::NoGradGuard no_grad;
+    return logits_of(adapter_, input_of(items, "rows"));
+  }
+  std::string_view kind() const override { return "adapter"; }
+  nlohmann::json facts() const override {
+    return {{"logit_scale", adapter_.logit_scale}, {"ratio", adapter_.ratio}};
+  }
+  TensorMap tensors() const override {
+    return {{"down", adapter_.down}, {"up", adapter_.up}, {"class_vectors", adapter_.class_vectors}};
+  }
+
+ private:
+  FeatureAdapter adapter_;
+};
+
+// What a file says a classifier is: read with a word on what is wrong.
+class Saved {
+ public:
+  Saved(const nlohmann::json& facts, const TensorMap& tensors, std::string_view where)
+      : facts_(facts), tensors_(tensors), where_(where) {}
+
+  // [rows, columns] of a matrix, [rows] with columns = 0; a negative size: any.
+  torch::Tensor tensor(const std::string& name, std::int64_t rows, std::int64_t columns) const {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end()) wrong(cat("has no tensor '", name, "'"));
+    const torch::Tensor& tensor = found->second;
+    const std::int64_t dimensions = columns == 0 ? 1 : 2;
+    const bool fits = tensor.dim() == dimensions && (rows < 0 || tensor.size(0) == rows) &&
+                      (columns <= 0 || tensor.size(1) == columns);
+    if (!fits) wrong(cat("tensor '", name, "' is ", tensor.sizes(), ", which does not fit the others"));
+    return tensor;
+  }
+  bool has(const std::string& name) const { return tensors_.contains(name); }
+
+  double number(const std::string& name) const {
+    if (!facts_.is_object() || !facts_.contains(name) || !facts_[name].is_number())
+      wrong(cat("does not say its '", name, "'"));
+    return facts_[name].get<double>();
+  }
+  std::string input(std::initializer_list<std::string_view> allowed) const {
+    const bool has_text = facts_.is_object() && facts_.contains("input") && facts_["input"].is_string();
+    const std::string input = has_text ? facts_["input"].get<std::string>() : "";
+    if (std::find(allowed.begin(), allowed.end(), input) == allowed.end())
+      wrong(cat("reads '", input, "', which is no kind of feature"));
+    return input;
+  }
+
+  [[noreturn]] void wrong(std::string_view what) const {
+    fail(Exit::artifact, where_, what, "it is damaged, or was written by a newer version; adapt again");
+  }
+
+ private:
+  const nlohmann::json& facts_;
+  const TensorMap& tensors_;
+  std::string_view where_;
+};
+
+std::unique_ptr<Classifier> saved_linear(const Saved& saved) {
+  const auto weight = saved.tensor("weight", -1, -1);
+  return linear_classifier({.weight = weight,
+                            .bias = saved.tensor("bias", weight.size(0), 0),
+                            .input = saved.input({"tower", "rows", "both"})});
+}
+
+std::unique_ptr<Classifier> saved_cache(const Saved& saved) {
+  const auto keys = saved.tensor("keys", -1, -1);
+  const auto values = saved.tensor("values", keys.size(0), -1);
+  torch::Tensor class_vectors;
+  if (saved.has("class_vectors")) class_vectors = saved.tensor("class_vectors", values.size(1), keys.size(1));
+  return cache_classifier({.keys = keys,
+                           .values = values,
+                           .class_vectors = class_vectors,
+                           .logit_scale = saved.number("logit_scale"),
+                           .alpha = saved.number("alpha"),
+                           .beta = saved.number("beta"),
+                           .input = saved.input({"rows", "tower"})});
+}
+
+std::unique_ptr<Classifier> saved_adapter(const Saved& saved) {
+  const auto down = saved.tensor("down", -1, -1);
+  return adapter_classifier({.down = down,
+                             .up = saved.tensor("up", down.size(1), down.size(0)),
+                             .class_vectors = saved.tensor("class_vectors", -1, down.size(1)),
+                             .logit_scale = saved.number("logit_scale"),
+                             .ratio = saved.number("ratio")});
+}
+
+}  // namespace
+
+torch::Tensor input_of(const Part& items, std::string_view input) {
+  TORCH_CHECK(input == "tower" || input == "rows" || input == "both", "no kind of feature: ", input);
+  if (input != "tower" && !items.rows.defined()) {
+    fail(Exit::usage, "classifier", "it reads rows of the retrieval embedding, and the model has none",
+         "use a model with both towers, or a method that reads the tower's features");
+  }
+  if (input == "rows") return items.rows;
+  return input == "tower" ? items.tower : at::cat({items.tower, items.rows}, 1);
+}
+
+torch::Tensor unit_input_of(const Part& items, std::string_view input) {
+  return input == "tower" ? unit(items.tower) : input_of(items, input);
+}
+
+std::unique_ptr<Classifier> linear_classifier(LinearMap map) {
+  TORCH_CHECK(map.weight.dim() == 2 && map.bias.dim() == 1 && map.bias.size(0) == map.weight.size(0),
+              "a linear map has weight [C, width] and bias [C]");
+  return std::make_unique<LinearClassifier>(std::move(map));
+}
+
+std::unique_ptr<Classifier> zero_shot_classifier(const AdaptationTask& task) {
+  TORCH_CHECK(task.class_vectors.defined(), "zero-shot needs the classes' names");
+  return linear_classifier({.weight = task.class_vectors * task.logit_scale,
+                            .bias = torch::zeros({task.class_vectors.size(0)}),
+                            .input = "rows"});
+}
+
+std::unique_ptr<Classifier> cache_classifier(KeyCache cache) {
+  TORCH_CHECK(cache.keys.dim() == 2 && cache.values.dim() == 2 && cache.values.size(0) == cache.keys.size(0),
+              "a cache has keys [k, D] and values [k, C]");
+  return std::make_unique<CacheClassifier>(std::move(cache));
+}
+
+torch::Tensor logits_of(const KeyCache& cache, const torch::Tensor& rows) {
+  const auto affinity = at::exp(cache.beta * (rows.matmul(cache.keys.t()) - 1));  // [n, k]
+  const auto votes = affinity.matmul(cache.values) * cache.alpha;
+  if (!cache.class_vectors.defined()) return votes;
+  return votes + rows.matmul(cache.class_vectors.t()) * cache.logit_scale;
+}
+
+std::unique_ptr<Classifier> adapter_classifier(FeatureAdapter adapter) {
+  TORCH_CHECK(adapter.down.dim() == 2 && adapter.up.dim() == 2 && adapter.class_vectors.dim() == 2,
+              "an adapter has down [H, D], up [D, H] and class vectors [C, D]");
+  return std::make_unique<AdapterClassifier>(std::move(adapter));
+}
+
+torch::Tensor logits_of(const FeatureAdapter& adapter, const torch::Tensor& rows) {
+  const auto told = at::relu(at::linear(at::relu(at::linear(rows, adapter.down)), adapter.up));
+  const auto mixed = unit(adapter.ratio * told + (1 - adapter.ratio) * rows);
+  return mixed.matmul(adapter.class_vectors.t()) * adapter.logit_scale;
+}
+
+std::unique_ptr<Classifier> make_classifier(std::string_view kind, const nlohmann::json& facts,
+                                            const TensorMap& tensors, std::string_view where) {
+  const Saved saved(facts, tensors, where);
+  if (kind == "linear") return saved_linear(saved);
+  if (kind == "cache") return saved_cache(saved);
+  if (kind == "adapter") return saved_adapter(saved);
+  saved.wrong(cat("is of an unknown kind, '", kind, "'"));
+}
+
+}  // namespace duet

@@ -1,0 +1,48 @@
+// The kinds of classifiers that methods return and files hold: a linear map, a cache of keys, an adapter.
+// (Those that change a tower are network_classifier.h's.)
+#pragma once
+#include "adaptation/method.h"
+
+namespace duet {
+
+// logits = x W^T + b, x being the tower's feature, the row, or both beside each other.
+struct LinearMap {
+  torch::Tensor weight;  // [C, width]
+  torch::Tensor bias;    // [C]
+  std::string input;     // tower | rows | both (tower, then rows)
+};
+std::unique_ptr<Classifier> linear_classifier(LinearMap map);
+// [n, width] of a part, as the map's input says.
+torch::Tensor input_of(const Part& items, std::string_view input);
+// The 0-shot row: logit_scale * rows class_vectors^T, as a linear map.
+std::unique_ptr<Classifier> zero_shot_classifier(const AdaptationTask& task);
+
+// Tip-Adapter (Zhang et al. 2022): scale * rows W^T + alpha * exp(-beta (1 - rows K^T)) L
+struct KeyCache {
+  torch::Tensor keys;           // [k, D]
+  torch::Tensor values;         // [k, C], one-hot
+  torch::Tensor class_vectors;  // [C, D] unit; undefined: the cache alone
+  double logit_scale = 100, alpha = 1, beta = 5.5;
+  std::string input = "rows";  // rows | tower (of length one here): where there is no retrieval embedding
+};
+std::unique_ptr<Classifier> cache_classifier(KeyCache cache);
+torch::Tensor logits_of(const KeyCache& cache, const torch::Tensor& rows);  // [n, D] unit -> [n, C]
+// What a cache's keys are and are compared with, [n, D] unit.
+torch::Tensor unit_input_of(const Part& items, std::string_view input);
+
+// CLIP-Adapter (Gao et al. 2021): scale * unit(ratio * mlp(rows) + (1 - ratio) * rows) W^T, mlp two linear
+// maps, a ReLU after each.
+struct FeatureAdapter {
+  torch::Tensor down, up;       // [H, D], [D, H]
+  torch::Tensor class_vectors;  // [C, D] unit
+  double logit_scale = 100, ratio = 0.2;
+};
+std::unique_ptr<Classifier> adapter_classifier(FeatureAdapter adapter);
+torch::Tensor logits_of(const FeatureAdapter& adapter, const torch::Tensor& rows);  // [n, D] unit -> [n, C]
+
+// The classifier again, from what it says of itself: kind linear, cache or adapter. Error(artifact) naming a
+// tensor that is missing or of the wrong shape, or a fact that is missing; `where` says whose they are.
+std::unique_ptr<Classifier> make_classifier(std::string_view kind, const nlohmann::json& facts,
+                                            const TensorMap& tensors, std::string_view where = "classifier");
+
+}  // namespace duet

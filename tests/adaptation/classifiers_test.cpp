@@ -1,0 +1,139 @@
+#include "adaptation/classifiers.h"
+
+#include <ATen/ops/cosine_similarity.h>
+#include <ATen/ops/one_hot.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tensors/tensor_file.h"
+#include "tests/support/failure.h"
+#include "toy_features.h"
+
+namespace duet {
+namespace {
+
+using testing::toy_task;
+
+const TensorMap& golden() {
+  static const TensorMap values = load_tensors(std::string(DUET_GOLDEN) + "/few_shot.safetensors");
+  return values;
+}
+
+Part asked() {
+  Part part;
+  part.rows = golden().at("asked");
+  part.tower = part.rows * 2;
+  return part;
+}
+
+KeyCache golden_cache() {
+  return {.keys = golden().at("support"),
+          .values = at::one_hot(golden().at("labels"), 4).to(torch::kFloat),
+          .class_vectors = golden().at("class_vectors"),
+          .logit_scale = 20,
+          .alpha = 1.17,
+          .beta = 5.5};
+}
+
+FeatureAdapter golden_adapter() {
+  return {.down = golden().at("adapter/down"),
+          .up = golden().at("adapter/up"),
+          .class_vectors = golden().at("class_vectors"),
+          .logit_scale = 20,
+          .ratio = .3};
+}
+
+double distance(const torch::Tensor& a, const torch::Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+TEST(Classifiers, TipAdapterAndClipAdapterGiveThePapersLogits) {
+  EXPECT_LT(distance(cache_classifier(golden_cache())->logits(asked()), golden().at("tip/logits")), 1e-5);
+  EXPECT_LT(distance(adapter_classifier(golden_adapter())->logits(asked()), golden().at("adapter/logits")),
+            1e-5);
+}
+
+TEST(Classifiers, ZeroShotIsTheCosineTimesTheScale) {
+  const auto toy = toy_task();
+  const auto expected =
+      at::cosine_similarity(toy.asked.rows.unsqueeze(1), toy.task.class_vectors.unsqueeze(0), 2);
+  EXPECT_LT(distance(zero_shot_classifier(toy.task)->logits(toy.asked), expected * 20), 1e-4);
+}
+
+TEST(Classifiers, ALinearMapReadsWhatItSays) {
+  const auto part = asked();
+  const auto width = part.rows.size(1);
+  const auto map_on = [&](const std::string& input, std::int64_t columns) {
+    return linear_classifier({.weight = torch::ones({1, columns}), .bias = torch::ones({1}), .input = input})
+        ->logits(part)
+        .squeeze(1);
+  };
+  const auto sum = part.rows.sum(1);
+  EXPECT_LT(distance(map_on("rows", width), sum + 1), 1e-5);
+  EXPECT_LT(distance(map_on("tower", width), sum * 2 + 1), 1e-5);
+  EXPECT_LT(distance(map_on("both", 2 * width), sum * 3 + 1), 1e-5);
+}
+
+TEST(Classifiers, ACacheOfATowerAloneComparesUnitFeatures) {
+  auto cache = golden_cache();
+  const auto with_names = cache_classifier(cache)->logits(asked());
+  cache.class_vectors = torch::Tensor();
+  const auto alone = cache_classifier(cache)->logits(asked());
+  const auto names = asked().rows.matmul(golden().at("class_vectors").t()) * 20;
+  EXPECT_LT(distance(with_names - alone, names), 1e-5);
+  cache.input = "tower";
+  Part tower = asked();
+  tower.rows = torch::Tensor();
+  EXPECT_LT(distance(cache_classifier(cache)->logits(tower), alone), 1e-5);
+}
+
+TEST(Classifiers, RowsThatTheModelHasNotAreNamed) {
+  Part tower = asked();
+  tower.rows = torch::Tensor();
+  const auto failure = failure_of([&] { cache_classifier(golden_cache())->logits(tower); });
+  EXPECT_EQ(failure.exit, Exit::usage);
+  EXPECT_THAT(failure.text, ::testing::HasSubstr("retrieval embedding"));
+}
+
+TEST(Classifiers, EachIsMadeAgainFromWhatItSays) {
+  std::vector<std::unique_ptr<Classifier>> all;
+  all.push_back(linear_classifier(
+      {.weight = golden().at("class_vectors"), .bias = torch::tensor({.1F, .2F, .3F, .4F}), .input = "tower"}));
+  all.push_back(cache_classifier(golden_cache()));
+  KeyCache alone = golden_cache();
+  alone.class_vectors = torch::Tensor();
+  alone.input = "tower";
+  all.push_back(cache_classifier(alone));
+  all.push_back(adapter_classifier(golden_adapter()));
+  for (const auto& classifier : all) {
+    const auto facts = nlohmann::json::parse(classifier->facts().dump());
+    const auto again = make_classifier(classifier->kind(), facts, classifier->tensors());
+    EXPECT_EQ(again->kind(), classifier->kind());
+    EXPECT_TRUE(torch::equal(again->logits(asked()), classifier->logits(asked()))) << classifier->kind();
+  }
+}
+
+TEST(Classifiers, WhatIsWrongInAFileIsNamed) {
+  const auto cache = cache_classifier(golden_cache());
+  const auto text = [&](std::string_view kind, const nlohmann::json& facts, const TensorMap& tensors) {
+    const auto failure = failure_of([&] { make_classifier(kind, facts, tensors, "out"); });
+    EXPECT_EQ(failure.exit, Exit::artifact);
+    return failure.text;
+  };
+  TensorMap tensors = cache->tensors();
+  tensors.erase("keys");
+  EXPECT_THAT(text("cache", cache->facts(), tensors), ::testing::HasSubstr("out: has no tensor 'keys'"));
+  tensors = cache->tensors();
+  tensors["values"] = torch::ones({3, 4});
+  EXPECT_THAT(text("cache", cache->facts(), tensors), ::testing::HasSubstr("tensor 'values' is [3, 4]"));
+  nlohmann::json facts = cache->facts();
+  facts.erase("beta");
+  EXPECT_THAT(text("cache", facts, cache->tensors()), ::testing::HasSubstr("'beta'"));
+  facts = cache->facts();
+  facts["input"] = "pixels";
+  EXPECT_THAT(text("cache", facts, cache->tensors()), ::testing::HasSubstr("'pixels'"));
+  EXPECT_THAT(text("tree", cache->facts(), cache->tensors()), ::testing::HasSubstr("'tree'"));
+  const TensorMap bias_off{{"weight", torch::ones({3, 4})}, {"bias", torch::ones({4})}};
+  EXPECT_THAT(text("linear", {{"input", "rows"}}, bias_off), ::testing::HasSubstr("'bias'"));
+}
+
+}  // namespace
+}  // namespace duet

@@ -1,0 +1,147 @@
+// The methods on frozen rows: the two Tip-Adapters and CLIP-Adapter.
+#include <ATen/ops/one_hot.h>
+#include <gtest/gtest.h>
+
+#include "adaptation/classifiers.h"
+#include "adaptation/methods/feature_training.h"
+#include "adaptation/methods/kinds.h"
+#include "losses/functional.h"
+#include "tensors/tensor_file.h"
+#include "toy_features.h"
+
+namespace duet {
+namespace {
+
+using testing::accuracy_on;
+using testing::toy_task;
+
+const TensorMap& golden() {
+  static const TensorMap values = load_tensors(std::string(DUET_GOLDEN) + "/few_shot.safetensors");
+  return values;
+}
+
+double distance(const torch::Tensor& a, const torch::Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+struct Method {
+  const char* name;
+  FitMethod fit;
+};
+void PrintTo(const Method& method, std::ostream* out) { *out << method.name; }
+
+class FeatureMethods : public ::testing::TestWithParam<Method> {
+ protected:
+  static Adapted fit(const testing::ToyTask& toy, std::uint64_t seed = 1) {
+    return GetParam().fit(toy.task, toy.support, toy.validation, seed);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(All, FeatureMethods,
+                         ::testing::Values(Method{"tip_adapter", fit_tip_adapter},
+                                           Method{"tip_adapter_f", fit_tip_adapter_f},
+                                           Method{"clip_adapter", fit_clip_adapter}));
+
+// Names that say little, items that say much.
+TEST_P(FeatureMethods, LearnFromTheSupport) {
+  const auto toy = toy_task({.classes = 6, .shots = 8, .spread = .2, .names_off = 1.5});
+  const double before = accuracy_on(*zero_shot_classifier(toy.task), toy.asked);
+  const auto adapted = fit(toy);
+  EXPECT_GT(accuracy_on(*adapted.classifier, toy.asked), before + .1);
+}
+
+TEST_P(FeatureMethods, OneShotIsEnoughToRun) {
+  auto toy = toy_task({.shots = 1});
+  const auto adapted = fit(toy);
+  const auto logits = adapted.classifier->logits(toy.asked);
+  EXPECT_EQ(logits.sizes(), (std::vector<std::int64_t>{200, 4}));
+  EXPECT_TRUE(logits.isfinite().all().item<bool>());
+  EXPECT_GE(accuracy_on(*adapted.classifier, toy.asked), .9);
+}
+
+// Support labels that are all wrong: validation tells, and zero-shot is what remains.
+TEST_P(FeatureMethods, ValidationMayChooseZeroShot) {
+  const auto toy = toy_task({.names_off = .1, .swapped = true});
+  const auto adapted = fit(toy);
+  EXPECT_TRUE(torch::equal(adapted.classifier->logits(toy.asked).argmax(1),
+                           zero_shot_classifier(toy.task)->logits(toy.asked).argmax(1)));
+  const auto& chosen = adapted.chosen;
+  EXPECT_EQ(chosen.contains("alpha") ? chosen["alpha"] : chosen["ratio"], 0);
+}
+
+TEST_P(FeatureMethods, FollowFromTheSeedAlone) {
+  const auto toy = toy_task({.classes = 6, .shots = 60, .spread = .6, .names_off = 1});
+  const auto logits = [&](std::uint64_t seed) { return fit(toy, seed).classifier->logits(toy.asked); };
+  const auto first = logits(1);
+  torch::manual_seed(99);
+  EXPECT_TRUE(torch::equal(first, logits(1)));
+  EXPECT_EQ(torch::equal(first, logits(2)), GetParam().fit == fit_tip_adapter);  // which draws nothing
+}
+
+TEST_P(FeatureMethods, LeaveWhatTheyAreGiven) {
+  const auto toy = toy_task();
+  const auto rows = toy.support.rows.clone(), names = toy.task.class_vectors.clone();
+  fit(toy);
+  EXPECT_TRUE(torch::equal(rows, toy.support.rows));
+  EXPECT_TRUE(torch::equal(names, toy.task.class_vectors));
+  EXPECT_FALSE(toy.support.rows.requires_grad());
+}
+
+TEST(TipAdapter, WithoutNamesTheCacheStandsAlone) {
+  auto toy = toy_task({.shots = 8});
+  toy.task.class_vectors = torch::Tensor();
+  toy.task.names.clear();
+  for (Part* part : {&toy.support, &toy.validation, &toy.asked}) part->rows = torch::Tensor();
+  for (const FitMethod fit : {&fit_tip_adapter, &fit_tip_adapter_f}) {
+    const auto adapted = fit(toy.task, toy.support, toy.validation, 1);
+    EXPECT_EQ(adapted.classifier->facts()["input"], "tower");
+    EXPECT_GT(accuracy_on(*adapted.classifier, toy.asked), .95);
+  }
+}
+
+// Keys after one and after all epochs, beside PyTorch's AdamW and cosine.
+TEST(TipAdapterF, KeysLearnAsInPyTorch) {
+  const Examples support{golden().at("support"), golden().at("labels")};
+  for (const std::int64_t epochs : {1, 20}) {
+    KeyCache cache{.keys = golden().at("support").clone(),
+                   .values = at::one_hot(golden().at("labels"), 4).to(torch::kFloat),
+                   .class_vectors = golden().at("class_vectors"),
+                   .logit_scale = 20,
+                   .alpha = 1.17,
+                   .beta = 5.5};
+    // Judged by the support itself, whose cross entropy falls: the last epoch is the best one.
+    const auto best = train_on_features({cache.keys}, {.eps = 1e-4, .epochs = epochs}, support, support, 1,
+                                        [&](const torch::Tensor& rows) { return logits_of(cache, rows); });
+    EXPECT_EQ(best.epoch, epochs);
+    const auto expected = golden().at("tip/keys_" + std::to_string(epochs));
+    EXPECT_LT(distance(cache.keys, expected), 1e-5);
+    EXPECT_GT(distance(golden().at("support"), expected), 5e-4);
+  }
+}
+
+TEST(ClipAdapter, GradientsAreThePapers) {
+  FeatureAdapter adapter{.down = golden().at("adapter/down").clone().set_requires_grad(true),
+                         .up = golden().at("adapter/up").clone().set_requires_grad(true),
+                         .class_vectors = golden().at("class_vectors"),
+                         .logit_scale = 20,
+                         .ratio = .3};
+  set_gradients(class_cross_entropy(logits_of(adapter, golden().at("support")), golden().at("labels")),
+                {adapter.down, adapter.up});
+  EXPECT_LT(distance(adapter.down.grad(), golden().at("adapter/gradient_down")), 1e-5);
+  EXPECT_LT(distance(adapter.up.grad(), golden().at("adapter/gradient_up")), 1e-5);
+}
+
+// The epoch that is kept is the one that validation liked best, not the last one.
+TEST(FeatureTraining, KeepsTheBestEpoch) {
+  torch::Tensor weight = torch::zeros({2, 2});
+  const Examples support{torch::eye(2), torch::tensor({0, 1})};
+  const Examples against{torch::eye(2), torch::tensor({1, 0})};
+  const auto logits = [&](const torch::Tensor& rows) { return rows.matmul(weight.t()); };
+  const auto worse = train_on_features({weight}, {.lr = .1}, support, against, 1, logits);
+  EXPECT_EQ(worse.epoch, 0);
+  EXPECT_TRUE(torch::equal(weight, torch::zeros({2, 2})));
+  const auto better = train_on_features({weight}, {.lr = .1}, support, support, 1, logits);
+  EXPECT_EQ(better.epoch, 20);
+  EXPECT_EQ(better.verdict.accuracy, 1);
+  EXPECT_FALSE(weight.requires_grad());
+}
+
+}  // namespace
+}  // namespace duet
