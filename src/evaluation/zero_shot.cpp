@@ -1,0 +1,228 @@
+#include "evaluation/zero_shot.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "core/checksum.h"
+#include "core/error.h"
+#include "core/format.h"
+#include "core/progress.h"
+#include "datasets/formats/format.h"
+#include "evaluation/prompt_templates.h"
+#include "evaluation/tensor_cache.h"
+
+namespace duet {
+namespace {
+
+constexpr const char* kOpenAi = "openai";
+constexpr const char* kSimple = "simple";
+constexpr std::string_view kPlace = "{}";
+
+// Parts between separators; at least one.
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, begin), text.size());
+    parts.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+// "face-smiling" is said as "face smiling".
+std::string spoken(std::string_view label) {
+  std::string name(label);
+  std::ranges::replace_if(
+      name, [](char c) { return c == '-' || c == '_'; }, ' ');
+  name = std::string(trimmed(name));
+  return name.empty() ? std::string(label) : name;
+}
+
+std::string filled(std::string text, std::string_view name) {
+  for (std::size_t at = text.find(kPlace); at != std::string::npos; at = text.find(kPlace, at + name.size()))
+    text.replace(at, kPlace.size(), name);
+  return text;
+}
+
+torch::Tensor unit_rows(const torch::Tensor& rows) { return rows / rows.norm(2, {1}, true).clamp_min(1e-12); }
+
+// What the vectors follow from. Each text after its length: no two lists are written alike.
+std::string cache_key(const EmbedSetting& setting, const SavedModel& saved,
+                      const std::vector<ClassNames>& classes, const std::vector<std::string>& templates) {
+  std::string key = cat("class vectors 1\n", saved.identity, "\n", setting.device.str(), "\n");
+  const auto add = [&](const std::vector<std::string>& texts) {
+    key += cat(texts.size(), "\n");
+    for (const std::string& text : texts) key += cat(text.size(), " ", text, "\n");
+  };
+  add(templates);
+  for (const ClassNames& one : classes) add(one.names);
+  return checksum(key);
+}
+
+// A name that says nothing would make its class the mean of the bare templates.
+void check_known(const EmbedSetting& setting, const std::vector<ClassNames>& classes) {
+  const KnownPieces pieces(setting);
+  for (const ClassNames& one : classes) {
+    if (std::ranges::any_of(one.names, [&](const std::string& name) { return pieces.in(name); })) continue;
+    fail(Exit::data, cat("class '", one.label, "'"),
+         cat("the model knows nothing of its name", one.names.size() > 1 ? "s" : "", " '",
+             joined(one.names, "', '"), "'"),
+         "name it with words of the captions that it learned from");
+  }
+}
+
+torch::Tensor mean_vectors(const EmbedSetting& setting, const std::vector<ClassNames>& classes,
+                           const std::vector<std::string>& templates) {
+  std::vector<std::string> texts;
+  std::vector<std::int64_t> owners;
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    for (const std::string& name : classes[c].names) {
+      for (const std::string& text : templates) {
+        texts.push_back(filled(text, name));
+        owners.push_back(static_cast<std::int64_t>(c));
+      }
+    }
+  }
+  const auto count = static_cast<std::int64_t>(texts.size()), step = 16 * setting.batch;
+  std::optional<Progress> bar;
+  if (setting.progress && count > step) bar.emplace("embedding class names", count, "texts");
+  auto sums = torch::zeros({static_cast<std::int64_t>(classes.size()), setting.model->retrieval_dimension()},
+                           torch::kDouble);
+  for (std::int64_t begin = 0; begin < count; begin += step) {
+    const std::int64_t end = std::min(count, begin + step);
+    const auto rows =
+        unit_rows(embed_texts(setting, {texts.begin() + begin, texts.begin() + end}).to(torch::kDouble));
+    sums.index_add_(0, torch::tensor(owners).slice(0, begin, end), rows);
+    if (bar) bar->update(end);
+  }
+  return unit_rows(sums).to(torch::kFloat).contiguous();
+}
+
+}  // namespace
+
+KnownPieces::KnownPieces(const EmbedSetting& setting) : tokenizer_(*setting.tokenizer) {
+  constexpr std::string_view kSpace = "\u2581";
+  const torch::Tensor known =
+      setting.model->text->token_table().detach().ne(0).any(1).to(torch::kCPU).contiguous();
+  for (std::int64_t id = 0; id < tokenizer_.pieces(); ++id)
+    known_.push_back(tokenizer_.piece(id) != kSpace && known.data_ptr<bool>()[id]);
+}
+
+bool KnownPieces::in(std::string_view text) const {
+  const std::vector<std::int64_t> ids = tokenizer_.encode(text);
+  return std::ranges::any_of(ids, [this](std::int64_t id) { return known_[static_cast<std::size_t>(id)]; });
+}
+
+std::vector<ClassNames> read_class_names(const fs::path& file) {
+  const auto place = [&](std::size_t line) { return cat(file.string(), ":", line); };
+  std::vector<std::string> lines = split(read_text(file), '\n');
+  while (!lines.empty() && trimmed(lines.back()).empty()) lines.pop_back();
+  std::vector<ClassNames> classes;
+  std::map<std::string, std::size_t> line_of;
+  for (std::size_t line = 1; line <= lines.size(); ++line) {
+    std::vector<std::string> names = split(lines[line - 1], '\t');
+    for (std::string& name : names) name = std::string(trimmed(name));
+    if (std::ranges::find(names, "") != names.end())
+      fail(Exit::data, place(line), "an empty class name",
+           "a class a line: label, or label<TAB>name<TAB>name...");
+    const auto [other, is_new] = line_of.try_emplace(names.front(), line);
+    if (!is_new)
+      fail(Exit::data, place(line), cat("class '", names.front(), "' stands in line ", other->second, " too"),
+           "further names of a class go behind a TAB on its line");
+    const std::string label = names.front();
+    names.erase(names.begin());
+    if (names.empty()) names.push_back(spoken(label));
+    classes.push_back({label, names});
+  }
+  if (classes.size() < 2)
+    fail(Exit::data, file.string(), classes.empty() ? "has no classes" : "has one class only",
+         "a class a line, two or more");
+  return classes;
+}
+
+std::vector<ClassNames> class_names_of(const std::vector<std::string>& labels) {
+  std::vector<ClassNames> classes;
+  for (const std::string& label : labels) classes.push_back({label, {spoken(label)}});
+  return classes;
+}
+
+std::vector<std::string> read_templates(const std::string& templates) {
+  if (templates == kSimple) return {std::string(kPlace)};
+  if (templates == kOpenAi) return {openai_templates().begin(), openai_templates().end()};
+  std::error_code none;
+  if (!fs::exists(templates, none)) {
+    const std::vector<std::string> known = {kOpenAi, kSimple};
+    fail(Exit::usage, "--templates", cat("there is no file '", templates, "'", did_you_mean(templates, known)),
+         "allowed are openai, simple, or a file with a template a line");
+  }
+  const std::vector<std::string> lines = split(read_text(templates), '\n');
+  std::vector<std::string> found;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string_view line = trimmed(lines[i]);
+    if (line.empty()) continue;
+    if (line.find(kPlace) == std::string::npos)
+      fail(Exit::data, cat(templates, ":", i + 1), cat("'", line, "' has no {}"),
+           "{} stands for the class name, as in: a photo of a {}.");
+    found.emplace_back(line);
+  }
+  if (found.empty()) fail(Exit::data, templates, "has no templates", "write one a line, as: a photo of a {}.");
+  return found;
+}
+
+torch::Tensor class_vectors(const EmbedSetting& setting, const SavedModel& saved,
+                            const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,
+                            const fs::path& cache) {
+  constexpr const char* kVectors = "class_vectors";
+  fs::path file;
+  if (!cache.empty()) {
+    file = cache / cat("classes-", cache_key(setting, saved, classes, templates), ".safetensors");
+    if (const auto kept = read_cached(file); kept && kept->contains(kVectors)) return kept->at(kVectors);
+  }
+  check_known(setting, classes);
+  const torch::Tensor vectors = mean_vectors(setting, classes, templates);
+  if (!cache.empty()) write_cached(file, {{kVectors, vectors}});
+  return vectors;
+}
+
+double logit_scale_of(Model& model) {
+  constexpr double kInitial = 1 / 0.07;  // CLIP's, where no space has one
+  const std::vector<double> weights = model.weights();
+  double sum = 0, weight = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const torch::Tensor& scale = model.space(model.spec().spaces[i].name).logit_scale;
+    if (weights[i] <= 0 || !scale.defined()) continue;
+    sum += weights[i] * std::exp(scale.item<double>());
+    weight += weights[i];
+  }
+  return weight > 0 ? sum / weight : kInitial;
+}
+
+// The mean cross entropy is convex in t, with the derivative mean(sum p l - l_label) and the second one
+// mean(var_p l): Newton's steps, inside a bracket that each of them narrows.
+double calibrated_scale(const torch::Tensor& logits, const torch::Tensor& labels) {
+  TORCH_CHECK(logits.dim() == 2 && labels.dim() == 1 && logits.size(0) == labels.size(0),
+              "calibrated_scale: logits [N, C] and labels [N]");
+  const auto values = logits.to(torch::kDouble);
+  if (values.size(0) == 0) return 1;
+  const auto spread = (values.amax(1) - values.amin(1)).mean().item<double>();
+  if (!(spread > 0)) return 1;
+  const auto own = values.gather(1, labels.unsqueeze(1)).squeeze(1);
+  // Where all are right (or most are wrong) there is no best one: as sharp (as flat) as makes a difference.
+  double low = 1e-3 / spread, high = 1e3 / spread, scale = std::clamp(1.0, low, high);
+  for (int step = 0; step < 200 && high / low > 1 + 1e-12; ++step) {
+    const auto p = (values * scale).softmax(1);
+    const auto mean = (p * values).sum(1);
+    const auto slope = (mean - own).mean().item<double>();
+    const auto curve = ((p * values.square()).sum(1) - mean.square()).mean().item<double>();
+    (slope > 0 ? high : low) = scale;
+    double next = scale - slope / curve;
+    if (!(next > low && next < high)) next = std::sqrt(low * high);
+    if (std::abs(next - scale) <= 1e-12 * scale) break;
+    scale = next;
+  }
+  return scale;
+}
+
+}  // namespace duet

@@ -1,0 +1,248 @@
+#include "evaluation/zero_shot.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <set>
+
+#include "core/files.h"
+#include "core/format.h"
+#include "evaluation/prompt_templates.h"
+#include "tests/support/failure.h"
+#include "tests/support/temporary_folder.h"
+
+namespace duet {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Lists : public testing::Test {
+ protected:
+  std::string write(const std::string& content) const {
+    write_file(folder_ / "list.txt", content);
+    return (folder_ / "list.txt").string();
+  }
+  std::vector<std::string> said(const std::string& content) const {
+    std::vector<std::string> all;
+    for (const ClassNames& one : read_class_names(write(content)))
+      all.push_back(cat(one.label, "=", joined(one.names, "|")));
+    return all;
+  }
+  Failure refused(const std::string& content) const {
+    return failure_of([&] { read_class_names(write(content)); });
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(Lists, AClassALineWithItsNamesBehindTabs) {
+  EXPECT_THAT(said("red\nblue\n"), ElementsAre("red=red", "blue=blue"));
+  EXPECT_THAT(said("cat\ttabby cat\tkitten\r\n dog \r\n\n\n"), ElementsAre("cat=tabby cat|kitten", "dog=dog"));
+  EXPECT_THAT(said("face-smiling\nsky_weather\n-\nt-shirt\tt-shirt"),
+              ElementsAre("face-smiling=face smiling", "sky_weather=sky weather", "-=-", "t-shirt=t-shirt"));
+  EXPECT_THAT(said("\xEF\xBB\xBF"
+                   "猫\n犬\n"),
+              ElementsAre("猫=猫", "犬=犬"));
+}
+
+TEST_F(Lists, WhatIsWrongWithClassesIsSaidWithItsLine) {
+  const auto expect = [&](const std::string& content, const std::string& place, const std::string& what) {
+    const Failure failure = refused(content);
+    EXPECT_EQ(failure.exit, Exit::data) << content;
+    EXPECT_THAT(failure.text, AllOf(HasSubstr("list.txt" + place), HasSubstr(what))) << content;
+  };
+  expect("red\n\nblue\n", ":2: ", "an empty class name");
+  expect("red\nblue\t\n", ":2: ", "an empty class name");
+  expect("red\n\tblue\n", ":2: ", "an empty class name");
+  expect("red\nblue\n \t \nx\n", ":3: ", "an empty class name");
+  expect("red\nblue\nred\tcrimson\n", ":3: ", "class 'red' stands in line 1 too");
+  expect("red\n", ": ", "has one class only");
+  expect("\n\n", ": ", "has no classes");
+  expect("red\nbl\xFFue\n", ":2:3: ", "is no UTF-8");
+  EXPECT_THAT(failure_of([&] { read_class_names(folder_ / "none.txt"); }).text, HasSubstr("no such file"));
+}
+
+TEST(ClassNames, OfLabelsAreTheirWords) {
+  const auto names = class_names_of({"animal-bug", "flags"});
+  EXPECT_EQ(names[0].label, "animal-bug");
+  EXPECT_THAT(names[0].names, ElementsAre("animal bug"));
+  EXPECT_THAT(names[1].names, ElementsAre("flags"));
+}
+
+TEST_F(Lists, Templates) {
+  EXPECT_THAT(read_templates("simple"), ElementsAre("{}"));
+  EXPECT_THAT(read_templates(write("a drawing of a {}\n\n{} and {}\r\n")),
+              ElementsAre("a drawing of a {}", "{} and {}"));
+  const Failure without = failure_of([&] { read_templates(write("a {}\n\na drawing of a {c}\n")); });
+  EXPECT_EQ(without.exit, Exit::data);
+  EXPECT_THAT(without.text, AllOf(HasSubstr("list.txt:3: "), HasSubstr("'a drawing of a {c}' has no {}")));
+  EXPECT_THAT(failure_of([&] { read_templates(write("\n")); }).text, HasSubstr("has no templates"));
+  const Failure misspelt = failure_of([] { read_templates("opnai"); });
+  EXPECT_EQ(misspelt.exit, Exit::usage);
+  EXPECT_THAT(misspelt.text, AllOf(HasSubstr("--templates"), HasSubstr("did you mean 'openai'?")));
+}
+
+TEST(Templates, OfOpenAiAreEighty) {
+  const auto all = read_templates("openai");
+  EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), 80u);
+  for (const std::string& text : all) {
+    EXPECT_EQ(text.find("{}"), text.rfind("{}")) << text;
+    EXPECT_NE(text.find("{}"), std::string::npos) << text;
+  }
+  EXPECT_THAT(all, testing::IsSupersetOf({"a photo of a {}.", "itap of my {}.", "a {} in a video game."}));
+}
+
+// A stored model of one projection and one ridge space, beside which the sum is done by hand.
+class ClassVectors : public testing::Test {
+ protected:
+  torch::Tensor vectors(const std::vector<ClassNames>& classes, const fs::path& cache = {}) const {
+    return class_vectors(setting_, saved_, classes, templates_, cache);
+  }
+  static std::vector<fs::path> files_of(const fs::path& folder) {
+    std::vector<fs::path> files;
+    if (fs::exists(folder))
+      for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
+    return files;
+  }
+
+  SavedModel saved_ = load_saved_model(fs::path(DUET_RUN_GOLDEN) / "run-v1", "best", "cpu");
+  EmbedSetting setting_ = embed_setting_of(saved_);
+  std::vector<std::string> templates_ = {"{}", "a big {} at the left", "{} or {}"};
+  const std::vector<ClassNames> classes_ = {{"warm", {"red", "orange star"}}, {"cold", {"blue"}}};
+};
+
+TEST_F(ClassVectors, AreTheUnitMeanOfUnitVectors) {
+  const torch::Tensor computed = vectors(classes_);
+  const std::vector<std::vector<std::string>> texts = {
+      {"red", "a big red at the left", "red or red", "orange star", "a big orange star at the left",
+       "orange star or orange star"},
+      {"blue", "a big blue at the left", "blue or blue"}};
+  ASSERT_EQ(computed.sizes(), (std::vector<std::int64_t>{2, saved_.model->retrieval_dimension()}));
+  for (std::size_t c = 0; c < texts.size(); ++c) {
+    auto mean = torch::zeros({saved_.model->retrieval_dimension()}, torch::kDouble);
+    for (const std::string& text : texts[c]) {  // one at a time: no other text lengthens its row
+      const auto row = embed_texts(setting_, {text})[0].to(torch::kDouble);
+      mean += row / std::sqrt(row.square().sum().item<double>());
+    }
+    mean = mean / std::sqrt(mean.square().sum().item<double>());
+    const auto own = computed[static_cast<std::int64_t>(c)].to(torch::kDouble);
+    EXPECT_LT((own - mean).abs().max().item<double>(), 2e-6) << c;
+  }
+  EXPECT_GT((computed[0] - computed[1]).abs().max().item<double>(), 0.01);
+}
+
+TEST_F(ClassVectors, DoNotDependOnTheBatch) {
+  const torch::Tensor whole = vectors(classes_);
+  setting_.batch = 1;
+  EXPECT_LT((vectors(classes_) - whole).abs().max().item<double>(), 1e-6);
+}
+
+TEST_F(ClassVectors, AreKeptByAllThatTheyFollowFrom) {
+  const TemporaryFolder folder;
+  const fs::path cache = folder / "cache";
+  const torch::Tensor computed = vectors(classes_, cache);
+  ASSERT_EQ(files_of(cache).size(), 1u);
+  // A hit computes nothing: of an emptied model the kept ones come all the same.
+  const auto table = saved_.model->text->token_table();
+  const torch::Tensor before = table.detach().clone();
+  {
+    const torch::NoGradGuard no_grad;
+    table.zero_();
+  }
+  EXPECT_TRUE(vectors(classes_, cache).equal(computed));
+  {
+    const torch::NoGradGuard no_grad;
+    table.copy_(before);
+  }
+  auto renamed = classes_;
+  renamed[1].names = {"cyan"};
+  EXPECT_FALSE(vectors(renamed, cache).equal(computed));
+  EXPECT_EQ(files_of(cache).size(), 2u);
+  templates_.pop_back();
+  EXPECT_FALSE(vectors(classes_, cache).equal(computed));
+  EXPECT_EQ(files_of(cache).size(), 3u);
+  saved_.identity[0] = saved_.identity[0] == '0' ? '1' : '0';
+  vectors(classes_, cache);
+  EXPECT_EQ(files_of(cache).size(), 4u);
+}
+
+TEST_F(ClassVectors, DamagedOnesAreComputedAnew) {
+  const TemporaryFolder folder;
+  const fs::path cache = folder / "cache";
+  const torch::Tensor computed = vectors(classes_, cache);
+  const fs::path file = files_of(cache).at(0);
+  const std::string whole = read_file(file);
+  std::string flipped = whole;
+  flipped.back() ^= 1;  // the last number's exponent: still a whole safetensors file
+  for (const std::string& damaged : {flipped, whole.substr(0, whole.size() / 2), std::string()}) {
+    write_file(file, damaged);
+    EXPECT_TRUE(vectors(classes_, cache).equal(computed));
+    EXPECT_EQ(read_file(file), whole);
+  }
+}
+
+TEST_F(ClassVectors, WithoutAPlaceForThemAreComputed) {
+  const TemporaryFolder folder;
+  write_file(folder / "file", "");
+  EXPECT_TRUE(vectors(classes_, folder / "file").equal(vectors(classes_)));
+}
+
+TEST_F(ClassVectors, AClassOfWhichTheModelKnowsNothingIsRefused) {
+  const std::vector<ClassNames> foreign = {{"warm", {"red"}}, {"nothing", {"\u8d64\u3044"}}};
+  const Failure failure = failure_of([&] { vectors(foreign); });
+  EXPECT_EQ(failure.exit, Exit::data);
+  EXPECT_THAT(failure.text, AllOf(HasSubstr("class 'nothing'"), HasSubstr("knows nothing of its name")));
+  EXPECT_NO_THROW(vectors({{"warm", {"red"}}, {"some", {"\u8d64\u3044", "blue"}}}));
+}
+
+TEST_F(ClassVectors, ScaleIsThatOfTheSpacesThatHaveOne) {
+  const torch::NoGradGuard no_grad;
+  Model& model = *saved_.model;
+  model.space("joint").logit_scale.fill_(std::log(20.));
+  EXPECT_NEAR(logit_scale_of(model), 20, 1e-5);  // ridge has none
+  model.set_weights({0, 1});
+  EXPECT_NEAR(logit_scale_of(model), 1 / 0.07, 1e-9);
+}
+
+double loss_at(double scale, const torch::Tensor& logits, const torch::Tensor& labels) {
+  const auto log_p = (logits.to(torch::kDouble) * scale).log_softmax(1);
+  return -log_p.gather(1, labels.unsqueeze(1)).mean().item<double>();
+}
+
+TEST(CalibratedScale, OfTwoClassesIsTheLogitOfTheShareThatIsRight) {
+  // 30 of 40 items of class 1, by whose logit of .2 more each is called so: exp(.2 t) = 3.
+  const auto logits = torch::tensor({0.1, 0.3}).repeat({40, 1});
+  auto labels = torch::ones({40}, torch::kLong);
+  labels.slice(0, 0, 10).fill_(0);
+  EXPECT_NEAR(calibrated_scale(logits, labels), std::log(3.) / 0.2, 1e-6);
+  EXPECT_NEAR(calibrated_scale(logits * 50 - 7, labels), std::log(3.) / 10, 1e-7);
+}
+
+TEST(CalibratedScale, IsTheBestOfAGrid) {
+  const auto place = torch::arange(600, torch::kDouble).view({120, 5});
+  const auto logits = (place * 12.9898).sin() * 0.3;  // fixed, of no pattern
+  auto labels = logits.argmax(1);
+  for (std::int64_t i = 0; i < 120; i += 3) labels[i] = (i * 7) % 5;
+  const double scale = calibrated_scale(logits.to(torch::kFloat), labels);
+  const double best = loss_at(scale, logits, labels);
+  double grid_best = 1e9, at = 0;
+  for (double t = 0.1; t < 200; t *= 1.01) {
+    const double loss = loss_at(t, logits, labels);
+    if (loss < grid_best) grid_best = loss, at = t;
+  }
+  EXPECT_LE(best, grid_best + 1e-9);
+  EXPECT_NEAR(scale / at, 1, 0.011);
+}
+
+TEST(CalibratedScale, StaysFiniteWhereThereIsNoBest) {
+  const auto logits = torch::tensor({{0.2, 0.1}, {0.1, 0.2}});
+  const double sharp = calibrated_scale(logits, torch::tensor({0, 1}, torch::kLong));
+  const double flat = calibrated_scale(logits, torch::tensor({1, 0}, torch::kLong));
+  EXPECT_NEAR(sharp, 1e4, 1);  // a gap of 1,000
+  EXPECT_NEAR(flat, 1e-2, 1e-5);
+  EXPECT_EQ(calibrated_scale(torch::ones({3, 2}), torch::zeros({3}, torch::kLong)), 1);
+}
+
+}  // namespace
+}  // namespace duet
