@@ -232,6 +232,29 @@ TEST(FewShotSplits, EqualBytesUnderTwoNames) {
   for (const FewShotSplit& split : make_splits(all, pool, {1, 2}, 30)) check(all, pool, split);
 }
 
+// What is filed under two concepts makes one of them: neither's other pictures stand across from the other's.
+TEST(FewShotSplits, ConceptsWithAPictureInCommonAreOne) {
+  std::vector<Item> items;
+  for (std::int64_t label = 0; label < 2; ++label)
+    for (int i = 0; i < 8; ++i) {
+      const std::string one = cat("one ", label, ".", i), other = cat("other ", label, ".", i);
+      items.insert(items.end(), {{label, one, cat("a", label, i)}, {label, one, cat("both", label, i)}});
+      items.insert(items.end(), {{label, other, cat("both", label, i)}, {label, other, cat("b", label, i)}});
+    }
+  const Labelled all = labelled(items, 2);
+  const FewShotPool pool = make_pool(all, 0.25);
+  const auto things = [&](const Rows& rows) {
+    std::set<std::string> found;
+    for (const std::string& name : named(all.groups, rows)) found.insert(name.substr(name.find(' ')));
+    return found;
+  };
+  EXPECT_TRUE(disjoint(things(pool.rows), things(pool.test)));
+  for (const FewShotSplit& split : make_splits(all, pool, {4}, 20)) {
+    check(all, pool, split);
+    EXPECT_TRUE(disjoint(things(split.support), things(split.validation)));
+  }
+}
+
 TEST(FewShotSplits, WhatContradictsItselfOrCannotBeReadIsNotDrawn) {
   std::vector<Item> items;
   for (std::int64_t label = 0; label < 2; ++label)
