@@ -1,0 +1,151 @@
+#include "evaluation/logistic.h"
+
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/bincount.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linalg_qr.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/outer.h>
+#include <ATen/ops/softplus.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+#include <map>
+
+namespace duet {
+namespace {
+
+// Products up to which a pass in fp64 costs nothing that is noticed.
+constexpr std::int64_t kSmall = 20'000'000;
+// Judging needs no more digits than these; the fit that is kept has those of LogisticProblem::fit.
+constexpr double kSearchTolerance = 1e-2;
+constexpr int kSearchIterations = 200;
+
+bool is_softmax(const torch::Tensor& targets) { return targets.dim() == 1; }
+
+// Mean over classes of p (1 - p), p being a class's share of the items.
+double curvature_of(const torch::Tensor& targets, std::int64_t classes) {
+  const auto shares = is_softmax(targets) ? targets.bincount({}, classes).to(torch::kDouble) / targets.size(0)
+                                          : targets.to(torch::kDouble).mean(0);
+  return std::max((shares * (1 - shares)).mean().item<double>(), 1e-9);
+}
+
+}  // namespace
+
+double logistic_loss(torch::Tensor& logits, const torch::Tensor& targets) {
+  if (!is_softmax(targets)) {
+    const auto wanted = targets.to(logits.scalar_type());
+    const double loss = (at::softplus(logits) - wanted * logits).sum(torch::kDouble).item<double>();
+    logits.sigmoid_().sub_(wanted);
+    return loss;
+  }
+  logits = at::log_softmax(logits, 1);
+  const auto labels = targets.unsqueeze(1);
+  const double loss = -logits.gather(1, labels).sum(torch::kDouble).item<double>();
+  logits.exp_();
+  logits.scatter_add_(1, labels, logits.new_full({1, 1}, -1).expand_as(labels));
+  return loss;
+}
+
+LogisticProblem::LogisticProblem(const torch::Tensor& features, const torch::Tensor& targets,
+                                 std::int64_t classes, const torch::Tensor& offset)
+    : classes_(classes),
+      targets_(targets),
+      // The weights lie in the span of the items: with few of them its coordinates are the smaller problem, and
+      // an orthonormal basis leaves the penalty as it is.
+      rotation_(2 * features.size(0) <= features.size(1)
+                    ? std::get<0>(at::linalg_qr(features.t().to(torch::kDouble)))
+                    : torch::Tensor()),
+      features_(rotation_.defined() ? features.to(torch::kDouble).matmul(rotation_) : features),
+      mean_(features_.mean(0, false, torch::kDouble)),
+      scatter_(features_, mean_),
+      curvature_(curvature_of(targets, classes)),
+      weight_(at::zeros({classes, features_.size(1)}, torch::kDouble)),
+      bias_(at::zeros({classes}, torch::kDouble)) {
+  const bool small = features_.numel() * classes <= kSmall;
+  features_ = features_.to(small ? torch::kDouble : torch::kFloat);
+  if (offset.defined()) offset_ = offset.to(features_.scalar_type());
+}
+
+double LogisticProblem::evaluate(torch::Tensor& by_weight, torch::Tensor& by_bias) const {
+  const auto kind = features_.scalar_type();
+  auto logits = at::addmm((bias_ - weight_.mv(mean_)).to(kind), features_, weight_.to(kind).t());
+  if (offset_.defined()) logits += offset_;
+  const double loss = logistic_loss(logits, targets_);
+  by_bias.copy_(logits.sum(0, false, torch::kDouble));
+  by_weight.copy_(logits.t().matmul(features_)).sub_(at::outer(by_bias, mean_));
+  return loss;
+}
+
+LinearProbe LogisticProblem::fit(double c, double tolerance, int iterations) {
+  // Two classes of softmax share what one sigmoid has alone: half the penalty of the difference.
+  const double share = is_softmax(targets_) && classes_ == 2 ? c / 2 : c;
+  scatter_.set(share * curvature_);
+  // The intercepts are kept in a unit in which they curve as the weights do.
+  const double unit = 1 / std::sqrt(share * curvature_ * static_cast<double>(features_.size(0)));
+  const std::int64_t width = features_.size(1), weights = classes_ * width;
+  const auto unpack = [&](const torch::Tensor& point) {
+    weight_ = point.slice(0, 0, weights).view({classes_, width});
+    bias_ = point.slice(0, weights) * unit;
+  };
+  const auto function = [&](const torch::Tensor& point, torch::Tensor& gradient) {
+    unpack(point);
+    auto by_weight = gradient.slice(0, 0, weights).view({classes_, width}),
+         by_bias = gradient.slice(0, weights);
+    const double loss = evaluate(by_weight, by_bias);
+    by_bias.mul_(share * unit);
+    by_weight.mul_(share).add_(weight_);
+    return share * loss + 0.5 * weight_.square().sum().item<double>();
+  };
+  const auto inverse_hessian = [&](const torch::Tensor& gradient) {
+    return at::cat({scatter_.solve(gradient.slice(0, 0, weights).view({classes_, width})).flatten(),
+                    gradient.slice(0, weights)});
+  };
+  last_ = minimize(function, at::cat({weight_.flatten(), bias_ / unit}),
+                   {.iterations = iterations, .tolerance = tolerance, .inverse_hessian = inverse_hessian});
+  unpack(last_.point);
+  const auto weight = rotation_.defined() ? weight_.matmul(rotation_.t()) : weight_;
+  return {weight.to(torch::kFloat), (bias_ - weight_.mv(mean_)).to(torch::kFloat)};
+}
+
+LinearProbe fit_logistic(const torch::Tensor& features, const torch::Tensor& labels, std::int64_t classes,
+                         double c) {
+  return LogisticProblem(features, labels, classes).fit(c);
+}
+
+LinearProbe fit_one_vs_rest(const torch::Tensor& features, const torch::Tensor& targets, double c) {
+  return LogisticProblem(features, targets, targets.size(1)).fit(c);
+}
+
+ChosenC choose_c(LogisticProblem& problem, const torch::Tensor& features, const torch::Tensor& targets,
+                 const torch::Tensor& offset) {
+  // By eighths of a decade, so that equal values of C are equal keys.
+  std::map<int, Judgement> tried;
+  const auto try_one = [&](int eighths) {
+    if (tried.contains(eighths)) return;
+    const double c = std::pow(10.0, eighths / 8.0);
+    auto logits = problem.fit(c, kSearchTolerance, kSearchIterations).logits(features);
+    if (offset.defined()) logits += offset;
+    tried[eighths] = judge(logits, targets);
+  };
+  const auto best = [&] {
+    auto found = tried.begin();
+    for (auto it = tried.begin(); it != tried.end(); ++it) {
+      if (it->second.better_than(found->second)) found = it;
+    }
+    return found->first;
+  };
+  for (int eighths = -48; eighths <= 48; eighths += 16) try_one(eighths);
+  for (int step = 8; step >= 1; step /= 2) {
+    const int peak = best();
+    if (peak - step >= -48) try_one(peak - step);
+    if (peak + step <= 48) try_one(peak + step);
+  }
+  const int peak = best();
+  ChosenC chosen{.c = std::pow(10.0, peak / 8.0), .judgement = tried.at(peak)};
+  for (const auto& [eighths, judgement] : tried)
+    chosen.tried.emplace_back(std::pow(10.0, eighths / 8.0), judgement);
+  return chosen;
+}
+
+}  // namespace duet
