@@ -1,7 +1,6 @@
 #include "training/ablation_statistics.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "core/error.h"
@@ -10,8 +9,6 @@
 
 namespace duet {
 namespace {
-
-using Values = std::vector<std::vector<double>>;  // [seed][query]
 
 void check_paired(const QueryValues& arm, const QueryValues& baseline) {
   const auto refuse = [](std::string_view what) {
@@ -40,45 +37,7 @@ QueryValues minus(const QueryValues& arm, const QueryValues& baseline) {
   return difference;
 }
 
-// The mean of one split for these seeds, with as many queries drawn as there are.
-double drawn_mean(const Values& values, const std::vector<std::size_t>& seeds, Random& random) {
-  std::vector<double> of_query(values.front().size());
-  for (const std::size_t seed : seeds) {
-    for (std::size_t query = 0; query < of_query.size(); ++query) of_query[query] += values[seed][query];
-  }
-  double sum = 0;
-  for (std::size_t draw = 0; draw < of_query.size(); ++draw) sum += of_query[random.below(of_query.size())];
-  return sum / static_cast<double>(of_query.size() * seeds.size());
-}
-
-std::vector<double> resampled_means(const QueryValues& values, int resamples, std::uint64_t seed) {
-  const std::size_t seeds = values.front().size();
-  Random random(seed_of(seed, "paired difference"));
-  std::vector<double> means;
-  for (int resample = 0; resample < resamples; ++resample) {
-    std::vector<std::size_t> drawn(std::max<std::size_t>(1, seeds - 1));
-    for (std::size_t& one : drawn) one = random.below(seeds);
-    double sum = 0;
-    for (const Values& split : values) sum += drawn_mean(split, drawn, random);
-    means.push_back(sum / static_cast<double>(values.size()));
-  }
-  return means;
-}
-
 }  // namespace
-
-double mean_of(std::span<const double> values) {
-  if (values.empty()) return 0;
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-double sample_sd(std::span<const double> values) {
-  if (values.size() < 2) return 0;
-  const double mean = mean_of(values);
-  double sum = 0;
-  for (const double value : values) sum += (value - mean) * (value - mean);
-  return std::sqrt(sum / static_cast<double>(values.size() - 1));
-}
 
 double value_of_rank(std::string_view metric, std::int64_t rank) {
   if (metric == "reciprocal_rank") return 1.0 / static_cast<double>(rank);
@@ -86,34 +45,14 @@ double value_of_rank(std::string_view metric, std::int64_t rank) {
   return rank <= k ? 1 : 0;
 }
 
-double mean_over_splits(const QueryValues& values) {
-  std::vector<double> of_split;
-  for (const Values& split : values) {
-    std::vector<double> of_seed;
-    for (const std::vector<double>& queries : split) of_seed.push_back(mean_of(queries));
-    of_split.push_back(mean_of(of_seed));
-  }
-  return mean_of(of_split);
-}
-
-PairedDifference paired_difference(const QueryValues& arm, const QueryValues& baseline, int resamples,
-                                   std::uint64_t seed) {
+ArmDifference paired_difference(const QueryValues& arm, const QueryValues& baseline, int resamples,
+                                std::uint64_t seed) {
   check_paired(arm, baseline);
-  const QueryValues difference = minus(arm, baseline);
-  std::vector<double> means = resampled_means(difference, resamples, seed);
-  std::sort(means.begin(), means.end());
-  const auto at = [&](double share) {
-    return means[static_cast<std::size_t>(std::lround(share * static_cast<double>(resamples - 1)))];
-  };
-  // Of a resample without a difference both sides know: it speaks for none. One more on each side than was
-  // drawn, as no bootstrap shows that something cannot happen (Davison and Hinkley 1997, section 4.2).
-  const auto not_above = std::count_if(means.begin(), means.end(), [](double mean) { return mean <= 0; });
-  const auto not_below = std::count_if(means.begin(), means.end(), [](double mean) { return mean >= 0; });
-  const double tail = static_cast<double>(1 + std::min(not_above, not_below)) / (1.0 + resamples);
-  return {.mean = mean_over_splits(difference),
-          .low = at(.025),
-          .high = at(.975),
-          .p = std::min(1.0, 2 * tail),
+  const SampledMean found = sampled_mean(minus(arm, baseline), seed_of(seed, "paired difference"), resamples);
+  return {.mean = found.mean,
+          .low = found.low,
+          .high = found.high,
+          .p = found.p,
           .seeds = static_cast<std::int64_t>(arm.front().size())};
 }
 

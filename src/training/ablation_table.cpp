@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/format.h"
+#include "report/text_table.h"
 
 namespace duet {
 namespace {
@@ -140,8 +141,6 @@ std::string cost_text(const ArmSummary& arm) {
 
 std::string p_text(double p) { return p < .001 ? "<0.001" : fixed(p, 3); }
 
-using Cells = std::vector<std::string>;
-
 // The same cells for text and LaTeX; the first row is the header.
 std::vector<Cells> cells_of(const AblationTable& table) {
   Cells header = {table.metric, "step cost", "steps", "seeds"};
@@ -164,22 +163,6 @@ std::vector<Cells> cells_of(const AblationTable& table) {
     rows.push_back(std::move(cells));
   }
   return rows;
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
-}
-
-std::string latex_text(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (std::string_view("_%&#$").find(c) != std::string_view::npos) out += '\\';
-    out += c;
-  }
-  return out;
 }
 
 }  // namespace
@@ -216,21 +199,6 @@ std::optional<std::string> winner_of(const AblationTable& table) {
 
 std::string to_text(const AblationTable& table) { return aligned(cells_of(table)); }
 
-std::string aligned(const std::vector<Cells>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Cells& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string out;
-  for (const Cells& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i)
-      line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
-    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return out;
-}
-
 std::string to_csv(const std::vector<AblationTable>& tables) {
   std::string out =
       "role,arm,set,pretrain_step_cost,pretrain_steps,step_cost,steps,seeds,split,metric,mean,sd,minus_"
@@ -259,16 +227,6 @@ std::string to_csv(const std::vector<AblationTable>& tables) {
   return out;
 }
 
-std::string to_latex(const AblationTable& table) {
-  const std::vector<Cells> rows = cells_of(table);
-  std::string out = cat("\\begin{tabular}{l", std::string(rows.front().size() - 1, 'r'), "}\n\\toprule\n");
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    Cells escaped;
-    for (const std::string& cell : rows[i]) escaped.push_back(latex_text(cell));
-    out += joined(escaped, " & ") + " \\\\\n";
-    if (i == 0) out += "\\midrule\n";
-  }
-  return out + "\\bottomrule\n\\end{tabular}\n";
-}
+std::string to_latex(const AblationTable& table) { return latex_tabular(cells_of(table)); }
 
 }  // namespace duet

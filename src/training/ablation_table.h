@@ -17,7 +17,7 @@ struct AblationMeasure {
   std::string metric;
   double mean = 0, sd = 0;  // over seeds
   // To the baseline, over the seeds that both have; none: its own row.
-  std::optional<PairedDifference> difference = {};
+  std::optional<ArmDifference> difference = {};
   std::optional<double> holm = {};  // p adjusted for all arms; of the plan's metric over its splits
 };
 
@@ -50,8 +50,6 @@ AblationTable confirm_table(const AblationPlan& plan, const AblationResults& res
 std::optional<std::string> winner_of(const AblationTable& table);
 
 std::string to_text(const AblationTable& table);
-// Cells below each other; every row as long as the first.
-std::string aligned(const std::vector<std::vector<std::string>>& rows);
 // A line each arm, split and metric, under one header.
 std::string to_csv(const std::vector<AblationTable>& tables);
 std::string to_latex(const AblationTable& table);  // a tabular; needs the package booktabs

@@ -63,7 +63,7 @@ TEST(AblationStatistics, ConstantDifference) {
       for (double& value : seed) value += .25;
     }
   }
-  const PairedDifference difference = paired_difference(arm, baseline);
+  const ArmDifference difference = paired_difference(arm, baseline);
   EXPECT_EQ(difference.mean, .25);
   EXPECT_EQ(difference.low, .25);
   EXPECT_EQ(difference.high, .25);
@@ -75,7 +75,7 @@ TEST(AblationStatistics, ConstantDifference) {
 
 TEST(AblationStatistics, NoDifference) {
   const QueryValues values = zeros(2, 3, 50);
-  const PairedDifference same = paired_difference(values, values);
+  const ArmDifference same = paired_difference(values, values);
   EXPECT_EQ(same.mean, 0);
   EXPECT_EQ(same.low, 0);
   EXPECT_EQ(same.high, 0);
@@ -86,7 +86,7 @@ TEST(AblationStatistics, NoDifference) {
       for (std::size_t query = 0; query < seed.size(); ++query) seed[query] = query % 2 ? 1 : -1;
     }
   }
-  const PairedDifference noise = paired_difference(noisy, values);
+  const ArmDifference noise = paired_difference(noisy, values);
   EXPECT_EQ(noise.mean, 0);
   EXPECT_LT(noise.low, 0);
   EXPECT_GT(noise.high, 0);
@@ -98,7 +98,7 @@ TEST(AblationStatistics, IntervalOverQueriesIsTheNormalOne) {
   constexpr std::size_t kQueries = 400;
   QueryValues arm = zeros(1, 1, kQueries);
   for (std::size_t query = 0; query < kQueries; ++query) arm[0][0][query] = query % 2 ? 1 : -1;
-  const PairedDifference difference = paired_difference(arm, zeros(1, 1, kQueries));
+  const ArmDifference difference = paired_difference(arm, zeros(1, 1, kQueries));
   EXPECT_NEAR(difference.low, -1.96 / 20, .012);
   EXPECT_NEAR(difference.high, 1.96 / 20, .012);
 }
@@ -110,7 +110,7 @@ TEST(AblationStatistics, SeedsAreDrawnOneFewer) {
   for (std::size_t seed = 0; seed < 4; ++seed) {
     for (double& value : arm[0][seed]) value = .1 * static_cast<double>(seed);
   }
-  const PairedDifference difference = paired_difference(arm, zeros(1, 4, 10));
+  const ArmDifference difference = paired_difference(arm, zeros(1, 4, 10));
   EXPECT_NEAR(difference.mean, .15, 1e-12);
   EXPECT_NEAR(difference.low, .1 / 3, 1e-12);
   EXPECT_NEAR(difference.high, .8 / 3, 1e-12);
@@ -129,7 +129,7 @@ TEST(AblationStatistics, AQueryIsDrawnForAllSeedsTogether) {
     for (auto& of_seed : arm[0]) {
       for (std::size_t query = 0; query < 100; ++query) of_seed[query] = query % 2 ? 1 : -1;
     }
-    const PairedDifference difference = paired_difference(arm, zeros(1, seeds, 100));
+    const ArmDifference difference = paired_difference(arm, zeros(1, seeds, 100));
     return difference.high - difference.low;
   };
   EXPECT_NEAR(width(10), width(1), .06);
