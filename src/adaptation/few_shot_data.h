@@ -1,0 +1,42 @@
+// What a few-shot study is about: the items that may be drawn, those that are asked in the end, and what the
+// towers say of all.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "adaptation/split.h"
+#include "datasets/labelled.h"
+#include "evaluation/features.h"
+
+namespace duet {
+
+struct FewShotData {
+  Labelled items;                    // drawn from
+  std::optional<Labelled> own_test;  // none: the test part is kept of `items`
+  FewShotPool pool;
+  Features features = {}, own_test_features = {};
+
+  const Labelled& test() const { return own_test ? *own_test : items; }
+  const Features& test_features() const { return own_test ? own_test_features : features; }
+  const std::vector<std::string>& classes() const { return test().classes; }
+  std::vector<std::string> test_groups() const;  // [tests] Labelled::groups of the test part
+};
+
+// A test part of the items' own.
+FewShotData few_shot_data(Labelled items, double test_share);
+// The classes of `test` are those that count: items of other classes are left out, and said. Error(data) naming
+// classes that no item has.
+FewShotData few_shot_data(Labelled items, Labelled test, bool leave_out_shared);
+
+// Pictures that cannot be read are neither drawn nor asked. The features are there.
+void drop_unreadable(FewShotData& data);
+
+// Error(data) naming the pictures of a split that cannot be read: one that is replayed may have such.
+void check_readable(const FewShotData& data, const std::vector<FewShotSplit>& splits);
+
+// The same items without anything that tells their classes, but the path of a picture and what a text says.
+Labelled without_labels(const Labelled& items);
+
+}  // namespace duet
