@@ -20,11 +20,6 @@ std::string first_caption(const Item& item) { return item.captions.empty() ? "" 
 // Six digits: scores of a picture differ in the last bits of a float between a batch and a single query.
 double rounded(float score) { return std::round(static_cast<double>(score) * 1e6) / 1e6; }
 
-std::string shown_path(const fs::path& file) {
-  const fs::path relative = file.lexically_relative(fs::current_path());
-  return relative.empty() || *relative.begin() == ".." ? file.string() : relative.string();
-}
-
 std::string link_from(const fs::path& page, const fs::path& file) {
   const fs::path folder = fs::absolute(page).lexically_normal().parent_path();
   const fs::path relative = file.lexically_relative(folder);
@@ -46,6 +41,11 @@ Picture picture_of(const ShownHit& hit, const fs::path& page) {
 }
 
 }  // namespace
+
+std::string shown_path(const fs::path& file) {
+  const fs::path relative = file.lexically_relative(fs::current_path());
+  return relative.empty() || *relative.begin() == ".." ? file.string() : relative.string();
+}
 
 std::vector<ShownHit> shown_hits(const Bundle& bundle, const std::vector<Hit>& hits, const std::string& root) {
   const fs::path folder = fs::absolute(root.empty() ? bundle.picture_root() : fs::path(root));

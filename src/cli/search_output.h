@@ -16,6 +16,7 @@ struct ShownHit {
   std::filesystem::path file;  // absolute
   std::string shown;           // the file as printed: relative when it lies below the working folder
 };
+std::string shown_path(const std::filesystem::path& file);  // of an absolute one
 std::vector<ShownHit> shown_hits(const Bundle& bundle, const std::vector<Hit>& hits, const std::string& root);
 
 // rank TAB score TAB path TAB first caption; white space and control characters in fields become spaces.

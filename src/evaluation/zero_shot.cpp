@@ -8,6 +8,7 @@
 #include "core/checksum.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "core/log.h"
 #include "core/progress.h"
 #include "datasets/formats/format.h"
 #include "evaluation/prompt_templates.h"
@@ -61,14 +62,29 @@ std::string cache_key(const EmbedSetting& setting, const SavedModel& saved,
   return checksum(key);
 }
 
-// A name that says nothing would make its class the mean of the bare templates.
-void check_known(const EmbedSetting& setting, const std::vector<ClassNames>& classes) {
+// A name that says nothing makes its class the mean of the bare templates, near to no picture or to all.
+void warn_of_unknown(const EmbedSetting& setting, const std::vector<ClassNames>& classes) {
+  constexpr std::size_t kShown = 10;
   const KnownPieces pieces(setting);
+  std::vector<std::string> unknown;
   for (const ClassNames& one : classes) {
-    if (std::ranges::any_of(one.names, [&](const std::string& name) { return pieces.in(name); })) continue;
-    fail(Exit::data, cat("class '", one.label, "'"),
-         cat("the model knows nothing of its name", one.names.size() > 1 ? "s" : "", " '",
-             joined(one.names, "', '"), "'"),
+    if (std::ranges::none_of(one.names, [&](const std::string& name) { return pieces.in(name); }))
+      unknown.push_back(cat("'", one.label, "'"));
+  }
+  if (unknown.empty()) return;
+  const std::size_t shown = std::min(kShown, unknown.size());
+  log_warning(cat("no caption that the model learned from had a word of ", unknown.size(), " of ",
+                  classes.size(), " classes: ", joined(std::span(unknown).first(shown)),
+                  shown < unknown.size() ? " ..." : ""));
+}
+
+// Where a caption is but the sum of its pieces, such a class has no direction at all.
+void check_directions(const torch::Tensor& vectors, const std::vector<ClassNames>& classes) {
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    if (vectors[static_cast<std::int64_t>(c)].abs().max().item<float>() > 0) continue;
+    fail(Exit::data, cat("class '", classes[c].label, "'"),
+         cat("the model knows nothing of its name", classes[c].names.size() > 1 ? "s" : "", " '",
+             joined(classes[c].names, "', '"), "'"),
          "name it with words of the captions that it learned from");
   }
 }
@@ -175,13 +191,14 @@ torch::Tensor class_vectors(const EmbedSetting& setting, const SavedModel& saved
                             const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,
                             const fs::path& cache) {
   constexpr const char* kVectors = "class_vectors";
+  warn_of_unknown(setting, classes);
   fs::path file;
   if (!cache.empty()) {
     file = cache / cat("classes-", cache_key(setting, saved, classes, templates), ".safetensors");
     if (const auto kept = read_cached(file); kept && kept->contains(kVectors)) return kept->at(kVectors);
   }
-  check_known(setting, classes);
   const torch::Tensor vectors = mean_vectors(setting, classes, templates);
+  check_directions(vectors, classes);
   if (!cache.empty()) write_cached(file, {{kVectors, vectors}});
   return vectors;
 }

@@ -39,8 +39,8 @@ class KnownPieces {
   std::vector<bool> known_;
 };
 
-// [C, D] unit vectors of the retrieval embedding, fp32, CPU. `cache` as features_of. Error(data) naming a class
-// of whose names the model knows nothing.
+// [C, D] unit vectors of the retrieval embedding, fp32, CPU. `cache` as features_of. Classes of whose names
+// the model knows nothing are warned of; one without any direction is Error(data).
 torch::Tensor class_vectors(const EmbedSetting& setting, const SavedModel& saved,
                             const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,
                             const std::filesystem::path& cache);

@@ -1,8 +1,16 @@
 #include "cli/engine/run_setting.h"
 
+#include <unistd.h>
+
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
 #include "core/error.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "core/sealed.h"
+#include "datasets/formats/format.h"
 
 namespace duet {
 
@@ -28,6 +36,42 @@ Source read_pictures(const std::string& images, const std::string& root, const R
   options.image_column = recipe.data.train.image_column;
   options.concept_column = recipe.data.train.concept_column;
   return read_source(options, false);
+}
+
+std::vector<std::string> read_lines(const std::string& file) {
+  const bool from_stdin = file == "-";
+  const std::string name = from_stdin ? "standard input" : file;
+  std::istringstream text(
+      text_of(from_stdin ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : read_bytes(file), name));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    lines.push_back(line);
+  }
+  if (lines.empty()) fail(Exit::data, name, "has no lines", "a text a line is expected");
+  return lines;
+}
+
+std::filesystem::path cache_folder(const std::filesystem::path& run) {
+  const std::filesystem::path folder = run / "cache";
+  try {
+    check_outside_sealed(folder);
+  } catch (const Error& sealed) {
+    log_debug(cat("no cache: ", sealed.what()));
+    return {};
+  }
+  if (access(run.c_str(), W_OK) == 0) return folder;
+  log_debug(cat("no cache: ", run.string(), " is not to be written to"));
+  return {};
+}
+
+void check_out(std::string_view option, const std::string& file) {
+  if (file.empty()) return;
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  std::error_code none;
+  if (!std::filesystem::is_directory(folder, none))
+    fail(Exit::usage, option, cat("there is no folder ", folder.string()));
+  check_outside_sealed(file);
 }
 
 bool make_folder(const std::filesystem::path& folder) {

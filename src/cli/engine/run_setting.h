@@ -17,6 +17,13 @@ EmbedSetting embed_setting_of(const SavedModel& saved, int batch, double max_bad
 void warn_bad_pictures(const Source& source, const BadRows& bad, std::string_view fate = "left out");
 // --images: a manifest or a folder; captions are kept where there are some.
 Source read_pictures(const std::string& images, const std::string& root, const Recipe& recipe);
+// The lines of a text file, "-": of standard input, without their ends. Error(data): none, no UTF-8.
+std::vector<std::string> read_lines(const std::string& file);
+// Where a run (or bundle) keeps what takes time to compute; "", said with -v, where nothing may be added.
+std::filesystem::path cache_folder(const std::filesystem::path& run);
+// Error(usage) when a file to write (none: "") would have no folder or lie in a sealed one: before the work,
+// not after it.
+void check_out(std::string_view option, const std::string& file);
 // Makes a folder for results and what lies above it; whether it was not there. Error(failed).
 bool make_folder(const std::filesystem::path& folder);
 
