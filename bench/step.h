@@ -24,13 +24,13 @@ class Step {
     model_ = std::make_shared<Model>(recipe.model, statistics.counts.numel(), recipe.seed);
     model_->prepare_for_corpus(statistics.counts > 0, statistics.idf());
     teachers_.emplace(*model_);
-    objectives_ = make_objectives(recipe, *model_, *teachers_, {{"pairs", {.statistics = statistics}}}, kSteps);
+    objectives_ = make_objectives(recipe, *model_, *teachers_, {{"pairs", {.statistics = statistics}}});
     const OptimizerOptions& options = recipe.train.optimizer;
     const NamedTensors parameters = named_parameters(recipe, *model_, objectives_);
     optimizer_ = std::make_unique<AdamW>(
         plan_parameters(parameters, options.groups, options.adamw.weight_decay), options.adamw);
     if (options.ema > 0) average_ = std::make_unique<Ema>(parameters, options.ema);
-    for (const auto& objective : objectives_) keep_tokens_ |= objective->needs().tokens;
+    for (const ObjectiveSpec& objective : recipe.objectives) keep_tokens_ |= objective.needs.tokens;
     set_training_mode(*model_);
   }
 

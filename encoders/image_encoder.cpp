@@ -30,7 +30,7 @@ const std::vector<ImageEncoderKind>& image_encoder_kinds() {
   return kinds;
 }
 
-ImageEncoderMaker read_image_encoder(Config& config, std::int64_t image_size) {
+ImageEncoderSpec read_image_encoder(Config& config, std::int64_t image_size) {
   std::vector<std::string> names;
   for (const auto& kind : image_encoder_kinds()) names.emplace_back(kind.name);
   const std::string chosen = config.choice("kind", names.front(), names);

@@ -24,20 +24,25 @@ class ImageEncoder : public torch::nn::Module {
       const torch::Tensor& tokens) = 0;  // [B, N, D] -> [B, N, D]; identity for convolution encoders
   virtual torch::Tensor pool(const torch::Tensor& tokens) = 0;  // [B, N, D] -> [B, width()]
   virtual std::int64_t width() const = 0;                       // of the pooled feature
-  virtual bool has_patches() const = 0;  // tokens may be gathered or replaced before encode
-  virtual std::int64_t patch_size() const { return 0; }
 
   // pool(encode(embed(images))); a tower that needs fewer tokens for its pooled feature alone computes fewer.
   virtual torch::Tensor forward(const torch::Tensor& images) { return pool(encode(embed(images))); }
 };
 
-using ImageEncoderMaker = std::function<std::shared_ptr<ImageEncoder>(const Init&)>;
-// [image] kind = "...": checks its keys, returns the maker.
+// What a recipe says of a tower, known before there is one.
+struct ImageEncoderSpec {
+  std::function<std::shared_ptr<ImageEncoder>(const Init&)> make;  // null: no picture tower
+  bool has_patches = false;  // tokens may be gathered or replaced before encode
+  std::int64_t stride = 1;   // pixels from a token to the next: a patch's side, or what convolutions skip
+  std::int64_t cells(std::int64_t image_size) const { return (image_size + stride - 1) / stride; }  // a side
+  explicit operator bool() const { return static_cast<bool>(make); }
+};
+// [image] kind = "...": checks its keys.
 struct ImageEncoderKind {
   std::string_view name;
-  ImageEncoderMaker (*read)(Config& config, std::int64_t image_size);
+  ImageEncoderSpec (*read)(Config& config, std::int64_t image_size);
 };
 const std::vector<ImageEncoderKind>& image_encoder_kinds();
-ImageEncoderMaker read_image_encoder(Config& config, std::int64_t image_size);
+ImageEncoderSpec read_image_encoder(Config& config, std::int64_t image_size);
 
 }  // namespace duet

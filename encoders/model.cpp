@@ -50,7 +50,7 @@ Model::Model(const ModelSpec& spec, std::int64_t vocabulary, std::uint64_t seed)
   const Init init(seed);
   SpaceSetting setting{.vocabulary = vocabulary};
   if (spec.image) {
-    image = register_module("image", spec.image(init / "image"));
+    image = register_module("image", spec.image.make(init / "image"));
     setting.image_width = image->width();
   }
   if (spec.text.make) {

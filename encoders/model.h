@@ -17,8 +17,8 @@
 namespace duet {
 
 struct ModelSpec {
-  ImageEncoderMaker image;        // null: no picture tower
-  TextEncoderSpec text;           // make null: no text tower
+  ImageEncoderSpec image;
+  TextEncoderSpec text;
   std::vector<SpaceSpec> spaces;  // empty when a tower is missing
   std::int64_t image_size = 64;
   std::string resize = "pad";  // how pictures become squares: pad (on white) | crop (the middle) | squash

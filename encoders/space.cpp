@@ -93,7 +93,6 @@ class SolvedPieceSpace : public RidgeSpace {
     return caption_vector(AtenOps(), caption_, "ridge", pooled, ids, valid);
   }
   std::int64_t dimension() const override { return dimension_; }
-  bool trains() const override { return false; }
   bool sees_pixels() const override { return width_ > tower_width_; }
   torch::Tensor table() const override { return caption_.table; }
   torch::Tensor idf() const override { return caption_.idf; }
@@ -214,6 +213,7 @@ SpaceSpec spec_of(const SpaceOptions& options) {
           .kind = options.kind,
           .weight = options.weight,
           .auto_weight = options.auto_weight,
+          .trains = options.kind != "ridge",
           .make = [options](const Init& init, const SpaceSetting& setting) -> std::shared_ptr<Space> {
             return std::make_shared<Kind>(init, options, setting);
           }};

@@ -31,7 +31,6 @@ class Space : public torch::nn::Module {
   virtual torch::Tensor text(const torch::Tensor& pooled, const torch::Tensor& ids,
                              const torch::Tensor& valid) = 0;
   virtual std::int64_t dimension() const = 0;
-  virtual bool trains() const { return true; }  // false: fitted after training (ridge)
   // Scale and bias of the logits: exp(logit_scale) * cosine + logit_bias. Parameters "logit_scale" [] and
   // "logit_bias" [].
   torch::Tensor logit_scale, logit_bias;
@@ -46,6 +45,7 @@ struct SpaceSpec {
   std::string kind = "projection";
   double weight = 1;         // in the retrieval embedding
   bool auto_weight = false;  // weight = "auto" in the recipe: chosen on validation data
+  bool trains = true;        // false: fitted after training (ridge)
   std::function<std::shared_ptr<Space>(const Init&, const SpaceSetting&)> make;
 };
 // [[space]] tables; none: one projection called "joint". Names are unique.

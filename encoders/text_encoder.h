@@ -26,7 +26,6 @@ class TextEncoder : public torch::nn::Module {
   virtual torch::Tensor pool(const torch::Tensor& tokens, const torch::Tensor& valid) = 0;  // [B, width()]
   virtual std::int64_t width() const = 0;
   virtual bool causal_by_default() const { return false; }
-  virtual bool mixes_tokens() const = 0;  // false for a bag: masked or autoregressive objectives cannot use it
   virtual torch::Tensor token_table() const = 0;  // [V, D] parameter
 
   // What the training captions hold, told once before training. seen [V] bool: rows of pieces that no caption
@@ -42,11 +41,16 @@ class TextEncoder : public torch::nn::Module {
   }
 };
 
-using TextEncoderMaker = std::function<std::shared_ptr<TextEncoder>(const Init&, std::int64_t vocabulary)>;
+// What a recipe says of a tower, known before there is one.
 struct TextEncoderSpec {
-  TextEncoderMaker make;
+  // null: no text tower
+  std::function<std::shared_ptr<TextEncoder>(const Init&, std::int64_t vocabulary)> make;
   TextFormat format;  // context and specials that this tower wants
   bool pad_to_context = false;
+  std::int64_t width = 0;     // of tokens and of the pooled feature
+  bool mixes_tokens = false;  // not in a bag: masked or autoregressive objectives cannot use it
+  bool causal = false;        // by default
+  std::int64_t segments = 0;  // that embed() tells apart
 };
 struct TextEncoderKind {
   std::string_view name;

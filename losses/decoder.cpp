@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "core/error.h"
 #include "core/format.h"
 #include "encoders/text/aten_ops.h"
 
@@ -52,20 +51,19 @@ class CrossBlock : public torch::nn::Module {
   std::shared_ptr<Linear> query_, key_value_, out_;
 };
 
-DecoderOptions read_decoder(Config& objective) {
+DecoderOptions read_decoder(Config& objective, std::int64_t width) {
   DecoderOptions o;
   o.layers = objective.integer("decoder_layers", o.layers, 1, 64);
   o.heads = objective.integer("decoder_heads", o.heads, 1, 256);
-  o.where = objective.where("decoder_heads");
+  if (width % o.heads != 0) {
+    objective.fail("decoder_heads",
+                   cat("the text tower's width of ", width, " is no multiple of ", o.heads, " heads"),
+                   "set decoder_heads to a number that divides it");
+  }
   return o;
 }
 
 Decoder::Decoder(const Init& init, const DecoderOptions& options, const DecoderShape& shape) {
-  if (shape.width % options.heads != 0) {
-    fail(Exit::usage, options.where,
-         cat("the text tower's width of ", shape.width, " is no multiple of ", options.heads, " heads"),
-         "set decoder_heads to a number that divides it");
-  }
   positions_ = register_parameter("positions", init.normal("positions", {shape.length, shape.width}, .01));
   memory_norm_ = add<LayerNorm>(*this, init, "memory_norm", shape.memory_width);
   for (std::int64_t i = 0; i < options.layers; ++i)

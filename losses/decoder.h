@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "core/config.h"
@@ -17,9 +16,9 @@ namespace duet {
 
 struct DecoderOptions {
   std::int64_t layers = 2, heads = 4;
-  std::string where = {};  // "file:line:column" of the number of heads
 };
-DecoderOptions read_decoder(Config& objective);  // keys decoder_layers, decoder_heads
+// Keys decoder_layers, decoder_heads. Error(usage): the heads do not divide the text tower's width.
+DecoderOptions read_decoder(Config& objective, std::int64_t width);
 
 struct DecoderShape {
   std::int64_t width = 0;         // of its tokens
@@ -31,7 +30,6 @@ class CrossBlock;
 
 class Decoder : public torch::nn::Module {
  public:
-  // Error(usage) at options.where: the heads do not divide the width.
   Decoder(const Init& init, const DecoderOptions& options, const DecoderShape& shape);
   ~Decoder() override;
 

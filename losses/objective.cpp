@@ -9,28 +9,28 @@
 
 namespace duet {
 
-ObjectiveMaker read_info_nce(Config& config);
-ObjectiveMaker read_sigmoid(Config& config);
-ObjectiveMaker read_same_concept(Config& config);
-ObjectiveMaker read_caption_tokens(Config& config);
-ObjectiveMaker read_captioning(Config& config);
-ObjectiveMaker read_image_text_matching(Config& config);
-ObjectiveMaker read_simclr(Config& config);
-ObjectiveMaker read_moco(Config& config);
-ObjectiveMaker read_byol(Config& config);
-ObjectiveMaker read_self_distillation(Config& config);
-ObjectiveMaker read_masked_feature(Config& config);
-ObjectiveMaker read_rotation(Config& config);
-ObjectiveMaker read_jigsaw(Config& config);
-ObjectiveMaker read_inpainting(Config& config);
-ObjectiveMaker read_masked_patch(Config& config);
-ObjectiveMaker read_autoencoder(Config& config);
-ObjectiveMaker read_masked_lm(Config& config);
-ObjectiveMaker read_autoregressive_lm(Config& config);
-ObjectiveMaker read_denoising(Config& config);
-ObjectiveMaker read_next_sentence(Config& config);
-ObjectiveMaker read_word2vec(Config& config);
-ObjectiveMaker read_glove(Config& config);
+ObjectivePlan read_info_nce(Config& config, const Surroundings& around);
+ObjectivePlan read_sigmoid(Config& config, const Surroundings& around);
+ObjectivePlan read_same_concept(Config& config, const Surroundings& around);
+ObjectivePlan read_caption_tokens(Config& config, const Surroundings& around);
+ObjectivePlan read_captioning(Config& config, const Surroundings& around);
+ObjectivePlan read_image_text_matching(Config& config, const Surroundings& around);
+ObjectivePlan read_simclr(Config& config, const Surroundings& around);
+ObjectivePlan read_moco(Config& config, const Surroundings& around);
+ObjectivePlan read_byol(Config& config, const Surroundings& around);
+ObjectivePlan read_self_distillation(Config& config, const Surroundings& around);
+ObjectivePlan read_masked_feature(Config& config, const Surroundings& around);
+ObjectivePlan read_rotation(Config& config, const Surroundings& around);
+ObjectivePlan read_jigsaw(Config& config, const Surroundings& around);
+ObjectivePlan read_inpainting(Config& config, const Surroundings& around);
+ObjectivePlan read_masked_patch(Config& config, const Surroundings& around);
+ObjectivePlan read_autoencoder(Config& config, const Surroundings& around);
+ObjectivePlan read_masked_lm(Config& config, const Surroundings& around);
+ObjectivePlan read_autoregressive_lm(Config& config, const Surroundings& around);
+ObjectivePlan read_denoising(Config& config, const Surroundings& around);
+ObjectivePlan read_next_sentence(Config& config, const Surroundings& around);
+ObjectivePlan read_word2vec(Config& config, const Surroundings& around);
+ObjectivePlan read_glove(Config& config, const Surroundings& around);
 
 const std::vector<ObjectiveKind>& objective_kinds() {
   static const std::vector<ObjectiveKind> kinds = {
@@ -85,7 +85,7 @@ void check_name(const Config& config, const std::string& name) {
   }
 }
 
-ObjectiveSpec read_objective(Config& config) {
+ObjectiveSpec read_objective(Config& config, const Surroundings& around) {
   if (!config.has("kind"))
     config.fail("", "an [[objective]] needs a 'kind'", cat("one of ", joined(kind_names())));
   ObjectiveSpec spec;
@@ -102,9 +102,11 @@ ObjectiveSpec read_objective(Config& config) {
                 "both are shares of the run");
   }
   const auto& kinds = objective_kinds();
-  spec.make = std::find_if(kinds.begin(), kinds.end(), [&](const auto& k) {
-                return k.name == spec.kind;
-              })->read(config);
+  static_cast<ObjectivePlan&>(spec) = std::find_if(kinds.begin(), kinds.end(), [&](const auto& k) {
+                                        return k.name == spec.kind;
+                                      })->read(config, around);
+  if (!spec.needs.views.empty()) around.image(config);
+  if (spec.needs.texts) around.text(config);
   return spec;
 }
 
@@ -145,11 +147,11 @@ void check_always_active(const Config& recipe, const std::vector<ObjectiveSpec>&
   }
 }
 
-std::vector<ObjectiveSpec> read_objectives(Config& recipe) {
+std::vector<ObjectiveSpec> read_objectives(Config& recipe, const Surroundings& around) {
   std::vector<ObjectiveSpec> specs;
   std::set<std::string> names;
   for (Config& config : recipe.tables("objective")) {
-    specs.push_back(read_objective(config));
+    specs.push_back(read_objective(config, around));
     if (!names.insert(specs.back().name).second) {
       config.fail(config.has("name") ? "name" : "kind",
                   cat("two objectives are called '", specs.back().name, "'"), "give each a 'name' of its own");
@@ -163,37 +165,36 @@ std::vector<ObjectiveSpec> read_objectives(Config& recipe) {
   return specs;
 }
 
-ImageEncoder& Setting::image_tower() const {
-  if (!model->image) fail(Exit::usage, where, "needs pictures", "add an [image] table");
-  return *model->image;
+const ImageEncoderSpec& Surroundings::image(const Config& objective) const {
+  if (!model->image) objective.fail("kind", "needs pictures", "add an [image] table");
+  return model->image;
 }
 
-TextEncoder& Setting::text_tower() const {
-  if (!model->text) fail(Exit::usage, where, "needs captions", "add a [text] table");
-  return *model->text;
+const TextEncoderSpec& Surroundings::text(const Config& objective) const {
+  if (!model->text.make) objective.fail("kind", "needs captions", "add a [text] table");
+  return model->text;
 }
 
-SpaceChoice read_space(Config& objective, std::string_view fallback) {
-  SpaceChoice space;
-  space.name = objective.text("space", fallback);
-  space.where = objective.where("space");
-  return space;
+std::int64_t Surroundings::size_of(const std::string& view) const {
+  const auto found = view_sizes.find(view);
+  return found != view_sizes.end() ? found->second : model->image_size;
 }
 
-Space& SpaceChoice::of(Model& model) const {
+std::string read_space(Config& objective, const Surroundings& around, std::string_view fallback) {
+  const std::string name = objective.text("space", fallback);
   std::vector<std::string> names;
-  for (const auto& spec : model.spec().spaces) names.push_back(spec.name);
-  if (!model.has_space(name)) {
-    fail(Exit::usage, where, cat("the model has no embedding space '", name, "'", did_you_mean(name, names)),
-         names.empty() ? "spaces need both [image] and [text]"
-                       : cat("it has ", joined(names), "; add a [[space]] of that name"));
+  for (const SpaceSpec& space : around.model->spaces) names.push_back(space.name);
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    objective.fail("space", cat("the model has no embedding space '", name, "'", did_you_mean(name, names)),
+                   names.empty() ? "spaces need both [image] and [text]"
+                                 : cat("it has ", joined(names), "; add a [[space]] of that name"));
   }
-  Space& space = model.space(name);
-  if (!space.trains()) {
-    fail(Exit::usage, where, cat("the space '", name, "' is solved for after training; no objective trains it"),
-         "name another [[space]]");
+  if (!around.model->spaces[static_cast<std::size_t>(found - names.begin())].trains) {
+    objective.fail("space", cat("the space '", name, "' is solved for after training; no objective trains it"),
+                   "name another [[space]]");
   }
-  return space;
+  return name;
 }
 
 }  // namespace duet

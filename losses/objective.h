@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,36 +41,41 @@ struct Needs {
   bool edits = false;     // encodes what it changed in passes of its own
   bool patches = false;   // a picture tower whose patches may be gathered or replaced
   bool picture_size = false;  // its views are as large as the recipe's pictures
-  bool follows = false;  // Batch::follows: documents of several sentences, or pictures with several captions
+  bool follows = false;     // Batch::follows: documents of several sentences, or pictures with several captions
+  std::int64_t pieces = 0;  // that its source's texts hold, different ones, at least
   // Then GradCache accumulation is exact and keeps the batch's memory small.
   bool pooled_only() const { return !tokens && !edits; }
 };
 
+// The recipe around an [[objective]], as far as objectives ask for it: what they cannot do with is refused
+// while they are read, before anything is made.
+struct Surroundings {
+  const ModelSpec* model = nullptr;
+  std::int64_t batch = 0;  // pairs
+  std::map<std::string, std::int64_t> view_sizes =
+      {};  // pixels; a view that is not there is of the pictures' size
+
+  // Error(usage) at the objective's line when the recipe has no such tower.
+  const ImageEncoderSpec& image(const Config& objective) const;
+  const TextEncoderSpec& text(const Config& objective) const;
+  std::int64_t size_of(const std::string& view) const;
+};
+
+// The name of the space that an objective trains, key space. Error(usage) at the key: no such space, or one
+// that is not trained.
+std::string read_space(Config& objective, const Surroundings& around, std::string_view fallback);
+
+// What an objective is made of.
 struct Setting {
-  std::string where = {};  // "file:line:column" of the objective, for errors
   Model* model = nullptr;
   const CorpusStatistics* statistics = nullptr;  // of the objective's source
   Corpus corpus = {};                            // the same texts themselves
   Teachers* teachers = nullptr;
-  std::int64_t batch = 0;  // pairs
-  std::int64_t steps = 1;
   Init init{0};  // init / objective name
-
-  // Error(usage) at `where` when the model has no such tower.
-  ImageEncoder& image_tower() const;
-  TextEncoder& text_tower() const;
 };
-
-// The space that an objective trains, as its recipe names it; looked up when the model is there.
-struct SpaceChoice {
-  std::string name, where;        // "file:line:column" of the key
-  Space& of(Model& model) const;  // Error(usage) at `where`: no such space, or one that is not trained
-};
-SpaceChoice read_space(Config& objective, std::string_view fallback);
 
 class Objective : public torch::nn::Module {  // owns heads and queues; never encoders or twins
  public:
-  virtual Needs needs() const = 0;
   virtual LossTerms compute(EncodedBatch& batch, const StepInfo& info) = 0;
   virtual void after_step(const StepInfo&) {}
   // What it learned of words, as a word2vec text file ("COUNT DIMENSION", then a word and its vector a line);
@@ -77,29 +83,33 @@ class Objective : public torch::nn::Module {  // owns heads and queues; never en
   virtual std::string word_vectors() const { return {}; }
 };
 
-// Called when the whole recipe is read. Error(usage) when the model lacks what the objective's keys name.
-using ObjectiveMaker = std::function<std::shared_ptr<Objective>(const Setting&)>;
+// What reading an [[objective]] comes to.
+struct ObjectivePlan {
+  Needs needs;
+  std::function<std::shared_ptr<Objective>(const Setting&)> make;
+  // Error(usage) at the objective's line when these texts do not do for what it counts in them; null: nothing.
+  std::function<void(const Corpus&)> check_texts = {};
+};
 struct ObjectiveKind {
   std::string_view name;
-  ObjectiveMaker (*read)(Config& config);
+  ObjectivePlan (*read)(Config& config, const Surroundings& around);
 };
 const std::vector<ObjectiveKind>& objective_kinds();
 
 // One [[objective]] table: kind, name (unique; default the kind), weight (a number, or [start, end] linear over
 // the run), from and until (shares of the run in which it is active), and the kind's own keys.
-struct ObjectiveSpec {
+struct ObjectiveSpec : ObjectivePlan {
   std::string kind, name;
   std::string where;             // "file:line:column"
   std::string source = "pairs";  // the data it sees: the pairs, or a [[data.source]]
   double weight_start = 1, weight_end = 1;
   double from = 0, until = 1;
   std::vector<std::pair<double, double>> stages;  // shares of the run, of the stages that name it; empty: all
-  ObjectiveMaker make;
-  double weight(const StepInfo& info) const;  // 0 outside from..until, and outside its stages
+  double weight(const StepInfo& info) const;      // 0 outside from..until, and outside its stages
 };
-// Error(usage) with the key's place: no objective at all, unknown kind, a name used twice, a key out of range,
-// a part of the run in which no objective has a weight.
-std::vector<ObjectiveSpec> read_objectives(Config& recipe);
+// Error(usage) with the key's place: no objective at all, unknown kind, a name used twice, a key out of range
+// or that does not go with what is around it, a part of the run in which no objective has a weight.
+std::vector<ObjectiveSpec> read_objectives(Config& recipe, const Surroundings& around);
 // Shares of the run at which an objective begins or ends, ascending; 0 is the first.
 std::vector<double> moments_of(const std::vector<ObjectiveSpec>& objectives);
 // Error(usage) when no objective has a weight in some part of the run: a step without any loss has no gradient.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,12 +28,15 @@ CorpusStatistics count_pieces(const Tokenizer& tokenizer, const std::vector<std:
 // As if one caption had held every piece: for a model without data.
 CorpusStatistics even_statistics(std::int64_t vocabulary);
 
+struct CorpusCounts;  // losses/text/word_corpus.h
+
 // The training texts themselves, for objectives that count in them (word2vec, GloVe). Only while objectives are
 // made.
 struct Corpus {
   std::function<std::vector<std::string>()> texts = {};  // null: there is no text
   const Tokenizer* tokenizer = nullptr;
   TextFormat format = {};
+  std::shared_ptr<CorpusCounts> counts = {};  // of what was counted once; null: each counts anew
 };
 
 }  // namespace duet

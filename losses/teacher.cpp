@@ -40,7 +40,7 @@ void become(torch::nn::Module& twin, const torch::nn::Module& live) {
 }
 
 Teacher::Teacher(const Model& model, const Momentum& momentum)
-    : student_(model), momentum_(momentum), image_(model.spec().image(Init(0))) {
+    : student_(model), momentum_(momentum), image_(model.spec().image.make(Init(0))) {
   const auto parameters = model.image->parameters();
   if (!parameters.empty()) image_->to(parameters.front().device());
   become(*image_, *model.image);

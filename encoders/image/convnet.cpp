@@ -87,7 +87,6 @@ class Convnet : public ImageEncoder {
     return at::dropout(feature, options_.dropout, is_training());
   }
   std::int64_t width() const override { return options_.map * options_.map * options_.map_width + channels_; }
-  bool has_patches() const override { return false; }
 
  private:
   // The (square) map averaged to map x map cells, [B, map * map, C].
@@ -109,11 +108,12 @@ class Convnet : public ImageEncoder {
 
 }  // namespace
 
-ImageEncoderMaker read_convnet(Config& config, std::int64_t) {
+ImageEncoderSpec read_convnet(Config& config, std::int64_t) {
   const ConvnetOptions options = read_options(config);
-  return [options](const Init& init) -> std::shared_ptr<ImageEncoder> {
-    return std::make_shared<Convnet>(init, options);
-  };
+  return {.make = [options](const Init& init) -> std::shared_ptr<ImageEncoder> {
+            return std::make_shared<Convnet>(init, options);
+          },
+          .stride = options.stem_stride << options.widths.size()};
 }
 
 }  // namespace duet

@@ -9,8 +9,8 @@ std::vector<std::int64_t> read_integers(Config& config, std::string_view key,
                                         const std::vector<std::int64_t>& fallback, std::int64_t low,
                                         std::int64_t high);
 
-ImageEncoderMaker read_vit(Config& config, std::int64_t image_size);
-ImageEncoderMaker read_resnet(Config& config, std::int64_t image_size);
-ImageEncoderMaker read_convnet(Config& config, std::int64_t image_size);
+ImageEncoderSpec read_vit(Config& config, std::int64_t image_size);
+ImageEncoderSpec read_resnet(Config& config, std::int64_t image_size);
+ImageEncoderSpec read_convnet(Config& config, std::int64_t image_size);
 
 }  // namespace duet

@@ -109,7 +109,6 @@ class Resnet : public ImageEncoder {
   torch::Tensor encode(const torch::Tensor& tokens) override { return tokens; }
   torch::Tensor pool(const torch::Tensor& tokens) override { return tokens.mean(1); }
   std::int64_t width() const override { return channels_; }
-  bool has_patches() const override { return false; }
 
  private:
   ResnetOptions options_;
@@ -120,11 +119,13 @@ class Resnet : public ImageEncoder {
 
 }  // namespace
 
-ImageEncoderMaker read_resnet(Config& config, std::int64_t) {
+ImageEncoderSpec read_resnet(Config& config, std::int64_t) {
   const ResnetOptions options = read_options(config);
-  return [options](const Init& init) -> std::shared_ptr<ImageEncoder> {
-    return std::make_shared<Resnet>(init, options);
-  };
+  const std::int64_t stem = options.stem == "small" ? 1 : 4;
+  return {.make = [options](const Init& init) -> std::shared_ptr<ImageEncoder> {
+            return std::make_shared<Resnet>(init, options);
+          },
+          .stride = stem << (options.blocks.size() - 1)};
 }
 
 }  // namespace duet

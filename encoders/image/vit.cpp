@@ -111,8 +111,6 @@ class Vit : public ImageEncoder {
   }
 
   std::int64_t width() const override { return options_.width; }
-  bool has_patches() const override { return true; }
-  std::int64_t patch_size() const override { return options_.patch; }
 
  private:
   double dropout() const { return is_training() ? options_.dropout : 0; }
@@ -147,11 +145,13 @@ class Vit : public ImageEncoder {
 
 }  // namespace
 
-ImageEncoderMaker read_vit(Config& config, std::int64_t image_size) {
+ImageEncoderSpec read_vit(Config& config, std::int64_t image_size) {
   const VitOptions options = read_options(config, image_size);
-  return [options](const Init& init) -> std::shared_ptr<ImageEncoder> {
-    return std::make_shared<Vit>(init, options);
-  };
+  return {.make = [options](const Init& init) -> std::shared_ptr<ImageEncoder> {
+            return std::make_shared<Vit>(init, options);
+          },
+          .has_patches = true,
+          .stride = options.patch};
 }
 
 }  // namespace duet

@@ -20,7 +20,6 @@ class BagOfTokens : public TextEncoder {
     return pool_bag(ops(), weights_, tokens, valid);
   }
   std::int64_t width() const override { return options_.width; }
-  bool mixes_tokens() const override { return false; }
   torch::Tensor token_table() const override { return weights_.tokens; }
   void set_idf(const torch::Tensor& idf) override {
     if (options_.idf) weights_.idf.copy_(idf);
@@ -41,7 +40,7 @@ TextEncoderSpec read_bag_of_tokens(Config& config) {
             return std::make_shared<BagOfTokens>(init, options, vocabulary);
           },
           .format = format_of(options),
-          .pad_to_context = false};
+          .width = options.width};
 }
 
 }  // namespace duet

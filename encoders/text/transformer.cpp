@@ -40,7 +40,6 @@ class Transformer : public TextEncoder {
   }
   std::int64_t width() const override { return options_.width; }
   bool causal_by_default() const override { return options_.causal; }
-  bool mixes_tokens() const override { return true; }
   torch::Tensor token_table() const override { return weights_.tokens; }
 
  private:
@@ -58,7 +57,11 @@ TextEncoderSpec read_transformer(Config& config) {
             return std::make_shared<Transformer>(init, options, vocabulary);
           },
           .format = format_of(options),
-          .pad_to_context = options.attend_to_padding};
+          .pad_to_context = options.attend_to_padding,
+          .width = options.width,
+          .mixes_tokens = true,
+          .causal = options.causal,
+          .segments = options.segments};
 }
 
 }  // namespace duet

@@ -5,7 +5,6 @@
 #include <ATen/ops/upsample_nearest2d.h>
 
 #include "core/config.h"
-#include "core/error.h"
 #include "core/format.h"
 #include "encoders/blocks.h"
 #include "losses/image/pixels.h"
@@ -58,8 +57,6 @@ class Autoencoder : public Objective, public ShowsPictures {
     decoder_ = add<PictureDecoder>(*this, init, "decoder", options_.bottleneck, options_.width, size);
   }
 
-  Needs needs() const override { return {.views = {options_.view}, .picture_size = true}; }
-
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto code =
         code_->forward(batch.image_pooled(options_.view));  // [N, bottleneck], twice that if variational
@@ -98,23 +95,24 @@ class Autoencoder : public Objective, public ShowsPictures {
 
 }  // namespace
 
-ObjectiveMaker read_autoencoder(Config& config) {
+ObjectivePlan read_autoencoder(Config& config, const Surroundings& around) {
   Options o;
   o.view = config.text("view", o.view);
   o.bottleneck = config.integer("bottleneck", o.bottleneck, 1, 65536);
   o.width = config.integer("decoder_width", o.width, 4, 4096);
   o.variational = config.flag("variational", o.variational);
   o.beta = config.number("beta", o.beta, {0, 1000});
-  return [o](const Setting& setting) {
-    const std::int64_t size = setting.model->spec().image_size;
-    if (size % (1 << kDoublings) != 0) {
-      fail(Exit::usage, setting.where,
-           cat("autoencoder needs pictures whose side is a multiple of ", 1 << kDoublings, ", not of ", size,
-               " pixels"),
-           "change image.size");
-    }
-    return std::make_shared<Autoencoder>(o, setting.image_tower().width(), size, setting.init);
-  };
+  around.image(config);
+  const std::int64_t size = around.model->image_size;
+  if (size % (1 << kDoublings) != 0) {
+    config.fail("kind",
+                cat("autoencoder needs pictures whose side is a multiple of ", 1 << kDoublings, ", not of ",
+                    size, " pixels"),
+                "change image.size");
+  }
+  return {.needs = {.views = {o.view}, .picture_size = true}, .make = [o, size](const Setting& setting) {
+            return std::make_shared<Autoencoder>(o, setting.model->image->width(), size, setting.init);
+          }};
 }
 
 }  // namespace duet

@@ -21,17 +21,15 @@ class Byol : public Objective {
  public:
   Byol(Options options, const Setting& setting)
       : options_(std::move(options)),
-        head_(add<Projection>(*this, setting.init, "head", setting.image_tower().width(), options_.head)),
+        head_(add<Projection>(*this, setting.init, "head", setting.model->image->width(), options_.head)),
         predictor_(add<Projection>(
             *this, setting.init, "predictor", options_.head.dimension,
             ProjectionOptions{
                 .layers = 2, .hidden = options_.head.hidden, .dimension = options_.head.dimension})),
-        twin_(add<Projection>(*this, setting.init, "twin", setting.image_tower().width(), options_.head)),
+        twin_(add<Projection>(*this, setting.init, "twin", setting.model->image->width(), options_.head)),
         teacher_(setting.teachers->of(options_.momentum)) {
     become(*twin_, *head_);
   }
-
-  Needs needs() const override { return {.views = {options_.view}, .copies = 2}; }
 
   // Every copy predicts every other one. As in the paper both directions of two copies are added, not averaged:
   // 4 where prediction and target are at right angles.
@@ -66,13 +64,14 @@ class Byol : public Objective {
 
 }  // namespace
 
-ObjectiveMaker read_byol(Config& config) {
+ObjectivePlan read_byol(Config& config, const Surroundings&) {
   Options o;
   o.view = config.text("view", o.view);
   o.centre = config.flag("centre", o.centre);
   o.momentum = read_momentum(config, o.momentum);
   o.head = read_projection(config, o.head);
-  return [o](const Setting& setting) { return std::make_shared<Byol>(o, setting); };
+  return {.needs = {.views = {o.view}, .copies = 2},
+          .make = [o](const Setting& setting) { return std::make_shared<Byol>(o, setting); }};
 }
 
 }  // namespace duet

@@ -1,8 +1,6 @@
 // inpainting: a hidden part of the picture is told from the rest (context encoders, Pathak et al. 2016, their
 // L2 loss; random cells: SimMIM, Xie et al. 2022).
 #include "core/config.h"
-#include "core/error.h"
-#include "core/format.h"
 #include "losses/image/pixels.h"
 #include "losses/objective.h"
 #include "losses/shown.h"
@@ -19,8 +17,6 @@ class Inpainting : public Objective, public ShowsPictures {
  public:
   Inpainting(Options options, std::int64_t width, std::int64_t pixels, const Init& init)
       : options_(std::move(options)), decoder_(add<CellDecoder>(*this, init, "decoder", width, pixels)) {}
-
-  Needs needs() const override { return {.views = {options_.view}, .edits = true, .picture_size = true}; }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const Told t = tell(batch);
@@ -51,20 +47,17 @@ class Inpainting : public Objective, public ShowsPictures {
 
 }  // namespace
 
-ObjectiveMaker read_inpainting(Config& config) {
+ObjectivePlan read_inpainting(Config& config, const Surroundings& around) {
   Options o;
   o.view = config.text("view", o.view);
   o.hide = read_hide(config);
-  return [o](const Setting& setting) {
-    const std::int64_t size = setting.model->spec().image_size;
-    const Grid grid = grid_of(setting.image_tower(), size);
-    if (size % grid.side != 0) {
-      fail(Exit::usage, setting.where,
-           cat("pictures of ", size, " pixels are no whole number of pixels for each of ", grid.side, " cells"),
-           cat("set image.size to a multiple of ", grid.side));
-    }
-    return std::make_shared<Inpainting>(o, grid.width, size / grid.side, setting.init);
-  };
+  const bool has_patches = around.image(config).has_patches;
+  const std::int64_t pixels = cell_pixels(config, around);
+  return {.needs = {.views = {o.view}, .edits = true, .picture_size = !has_patches},
+          .make = [o, pixels](const Setting& setting) {
+            const std::int64_t width = grid_of(*setting.model->image, setting.model->spec().image_size).width;
+            return std::make_shared<Inpainting>(o, width, pixels, setting.init);
+          }};
 }
 
 }  // namespace duet

@@ -7,7 +7,6 @@
 #include <ATen/ops/upsample_bilinear2d.h>
 
 #include "core/config.h"
-#include "core/error.h"
 #include "core/format.h"
 #include "losses/functional.h"
 #include "losses/heads.h"
@@ -39,8 +38,6 @@ class Jigsaw : public Objective, public ShowsPictures {
     tile_ = add<Linear>(*this, init, "tile", width, options.tile_width);
     head_ = add<Projection>(*this, init, "head", kTiles * options.tile_width, options.head);
   }
-
-  Needs needs() const override { return {.views = {options_.view}, .edits = true}; }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const Solved s = solve(batch);
@@ -125,7 +122,7 @@ class Jigsaw : public Objective, public ShowsPictures {
 
 }  // namespace
 
-ObjectiveMaker read_jigsaw(Config& config) {
+ObjectivePlan read_jigsaw(Config& config, const Surroundings& around) {
   Options o;
   o.view = config.text("view", o.view);
   o.permutations = config.integer("permutations", o.permutations, 2, 10000);
@@ -135,18 +132,17 @@ ObjectiveMaker read_jigsaw(Config& config) {
   o.head.layers = config.integer("head_layers", o.head.layers, 1, 8);
   o.head.hidden = config.integer("head_hidden", o.head.hidden, 2, 65536);
   o.head.dimension = o.permutations;
-  return [o](const Setting& setting) {
-    Options options = o;
-    if (options.tile_size == 0)
-      options.tile_size = std::max<std::int64_t>(1, setting.model->spec().image_size / 2);
-    const std::int64_t patch = setting.image_tower().patch_size();
-    if (patch > 0 && options.tile_size % patch != 0) {
-      fail(Exit::usage, setting.where,
-           cat("tiles of ", options.tile_size, " pixels are no whole number of the tower's patches of ", patch),
-           cat("set tile_size to a multiple of ", patch));
-    }
-    return std::make_shared<Jigsaw>(options, setting.image_tower().width(), setting.init);
-  };
+  const ImageEncoderSpec& tower = around.image(config);
+  if (o.tile_size == 0) o.tile_size = std::max<std::int64_t>(1, around.model->image_size / 2);
+  if (tower.has_patches && o.tile_size % tower.stride != 0) {
+    config.fail(
+        "kind",
+        cat("tiles of ", o.tile_size, " pixels are no whole number of the tower's patches of ", tower.stride),
+        cat("set tile_size to a multiple of ", tower.stride));
+  }
+  return {.needs = {.views = {o.view}, .edits = true}, .make = [o](const Setting& setting) {
+            return std::make_shared<Jigsaw>(o, setting.model->image->width(), setting.init);
+          }};
 }
 
 }  // namespace duet

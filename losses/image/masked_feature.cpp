@@ -57,18 +57,17 @@ class MaskedFeature : public Objective {
   MaskedFeature(Options options, const Setting& setting)
       : options_(std::move(options)),
         prototypes_(
-            add<Prototypes>(*this, setting.init, "head", setting.image_tower().width(), options_.prototypes)),
+            add<Prototypes>(*this, setting.init, "head", setting.model->image->width(), options_.prototypes)),
         teacher_(setting.teachers->of(options_.momentum)) {
     mask_token_ = register_parameter("mask_token",
-                                     setting.init.normal("mask_token", {setting.image_tower().width()}, 0.02));
+                                     setting.init.normal("mask_token", {setting.model->image->width()}, 0.02));
   }
-
-  Needs needs() const override { return {.views = {options_.view}, .edits = true, .patches = true}; }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo& info) override {
     const auto pictures = batch.batch().views.at(options_.view);  // [N, 3, H, W]
     ImageEncoder& tower = *batch.model().image;
-    const Patches patches{pictures.size(2) / tower.patch_size(), pictures.size(3) / tower.patch_size()};
+    const std::int64_t patch = batch.model().spec().image.stride;
+    const Patches patches{pictures.size(2) / patch, pictures.size(3) / patch};
     const auto hidden = places(patches, pictures);
     const auto seen = batch.encode_images("masked_feature", pictures, [&](const torch::Tensor& tokens) {
       const auto blank = tower.embed(
@@ -113,14 +112,15 @@ class MaskedFeature : public Objective {
 
 }  // namespace
 
-ObjectiveMaker read_masked_feature(Config& config) {
+ObjectivePlan read_masked_feature(Config& config, const Surroundings&) {
   Options o;
   o.view = config.text("view", o.view);
   o.mask = config.choice("mask", o.mask, {"block", "random"});
   o.share = config.number("mask_share", o.share, {0.01, 0.95});
   o.momentum = read_momentum(config, o.momentum);
   o.prototypes = read_prototypes(config);
-  return [o](const Setting& setting) { return std::make_shared<MaskedFeature>(o, setting); };
+  return {.needs = {.views = {o.view}, .edits = true, .patches = true},
+          .make = [o](const Setting& setting) { return std::make_shared<MaskedFeature>(o, setting); }};
 }
 
 }  // namespace duet

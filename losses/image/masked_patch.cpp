@@ -59,8 +59,6 @@ class MaskedPatch : public Objective, public ShowsPictures {
   MaskedPatch(std::string view, bool norm_pixels, std::int64_t pixels)
       : view_(std::move(view)), norm_pixels_(norm_pixels), pixels_(pixels) {}
 
-  Needs needs() const override { return {.views = {view_}, .edits = true, .picture_size = true}; }
-
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     Told t = tell(batch, batch.batch().views.at(view_));
     if (norm_pixels_) {
@@ -203,17 +201,15 @@ Options read_options(Config& config) {
   return o;
 }
 
-void check_grid(const Setting& setting, const Options& o, const Grid& grid, std::int64_t size) {
-  if (grid.side < 2) {
-    fail(Exit::usage, setting.where, "masked_patch needs pictures of several patches or cells",
-         "set a larger image.size, or a smaller image.patch");
+// (A convolution tower's cells tell pictures of one size, those of the recipe.)
+void check_cells(const Config& config, const Surroundings& around, const Options& o) {
+  const ImageEncoderSpec& tower = around.image(config);
+  const std::int64_t size = tower.has_patches ? around.size_of(o.view) : around.model->image_size;
+  if (tower.cells(size) < 2) {
+    config.fail("kind", "masked_patch needs pictures of several patches or cells",
+                "set a larger image.size, or a smaller image.patch");
   }
-  if (size % grid.side != 0) {
-    fail(Exit::usage, setting.where,
-         cat("pictures of ", size, " pixels are no whole number of pixels for each of ", grid.side, " cells"),
-         cat("set image.size to a multiple of ", grid.side));
-  }
-  if (!setting.model->image->has_patches() && !o.decoder_key.empty()) {
+  if (!tower.has_patches && !o.decoder_key.empty()) {
     fail(Exit::usage, o.decoder_key, "a convolution tower's cells tell their pixels by one linear map",
          "leave decoder_width, decoder_layers and decoder_heads out, or set image.kind = \"vit\"");
   }
@@ -221,16 +217,17 @@ void check_grid(const Setting& setting, const Options& o, const Grid& grid, std:
 
 }  // namespace
 
-ObjectiveMaker read_masked_patch(Config& config) {
+ObjectivePlan read_masked_patch(Config& config, const Surroundings& around) {
   const Options o = read_options(config);
-  return [o](const Setting& setting) -> std::shared_ptr<Objective> {
-    const std::int64_t size = setting.model->spec().image_size;
-    const Grid grid = grid_of(setting.image_tower(), size);
-    check_grid(setting, o, grid, size);
-    if (setting.model->image->has_patches())
-      return std::make_shared<VisiblePatches>(o, grid, size / grid.side, setting.init);
-    return std::make_shared<CoveredCells>(o, grid, size / grid.side, setting.init);
-  };
+  check_cells(config, around, o);
+  const bool has_patches = around.image(config).has_patches;
+  const std::int64_t pixels = cell_pixels(config, around);
+  return {.needs = {.views = {o.view}, .edits = true, .picture_size = !has_patches},
+          .make = [o, has_patches, pixels](const Setting& setting) -> std::shared_ptr<Objective> {
+            const Grid grid = grid_of(*setting.model->image, setting.model->spec().image_size);
+            if (has_patches) return std::make_shared<VisiblePatches>(o, grid, pixels, setting.init);
+            return std::make_shared<CoveredCells>(o, grid, pixels, setting.init);
+          }};
 }
 
 }  // namespace duet

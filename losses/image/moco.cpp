@@ -23,23 +23,20 @@ struct Options {
   bool symmetric = true;       // v3: all copies are encoded in any case, so all are asked; false: v1, v2
   Momentum momentum = {0.999, 0.999};                                       // v1 and v2
   ProjectionOptions head = {.layers = 2, .hidden = 512, .dimension = 128};  // v2: 2,048 and 128
-  std::string queue_where;
 };
 
 class MoCo : public Objective {
  public:
   MoCo(Options options, const Setting& setting)
       : options_(std::move(options)),
-        head_(add<Projection>(*this, setting.init, "head", setting.image_tower().width(), options_.head)),
-        twin_(add<Projection>(*this, setting.init, "twin", setting.image_tower().width(), options_.head)),
+        head_(add<Projection>(*this, setting.init, "head", setting.model->image->width(), options_.head)),
+        twin_(add<Projection>(*this, setting.init, "twin", setting.model->image->width(), options_.head)),
         teacher_(setting.teachers->of(options_.momentum)) {
     become(*twin_, *head_);
     if (options_.queue > 0) {
       queue_ = register_module("queue", std::make_shared<KeyQueue>(options_.queue, options_.head.dimension));
     }
   }
-
-  Needs needs() const override { return {.views = {options_.view}, .copies = 2}; }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const std::int64_t rows = batch.size();
@@ -91,19 +88,17 @@ class MoCo : public Objective {
 
 }  // namespace
 
-ObjectiveMaker read_moco(Config& config) {
+ObjectivePlan read_moco(Config& config, const Surroundings& around) {
   Options o;
   o.view = config.text("view", o.view);
   o.temperature = config.number("temperature", o.temperature, {1e-3, 10});
   o.queue = config.integer("queue", o.queue, 0, 1 << 24);
-  o.queue_where = config.where("queue");
+  if (o.queue > 0) check_queue_size(o.queue, around.batch, config.where("queue"));
   o.symmetric = config.flag("symmetric", o.symmetric);
   o.momentum = read_momentum(config, o.momentum);
   o.head = read_projection(config, o.head);
-  return [o](const Setting& setting) {
-    if (o.queue > 0) check_queue_size(o.queue, setting.batch, o.queue_where);
-    return std::make_shared<MoCo>(o, setting);
-  };
+  return {.needs = {.views = {o.view}, .copies = 2},
+          .make = [o](const Setting& setting) { return std::make_shared<MoCo>(o, setting); }};
 }
 
 }  // namespace duet

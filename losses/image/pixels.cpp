@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
 #include "core/format.h"
 
 namespace duet {
@@ -89,6 +88,16 @@ Grid grid_of(ImageEncoder& tower, std::int64_t picture_size) {
   tower.train(trained);
   const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(tokens.size(1))));
   return {side, tokens.size(2)};
+}
+
+std::int64_t cell_pixels(const Config& objective, const Surroundings& around) {
+  const std::int64_t size = around.model->image_size, side = around.image(objective).cells(size);
+  if (size % side != 0) {
+    objective.fail(
+        "kind", cat("pictures of ", size, " pixels are no whole number of pixels for each of ", side, " cells"),
+        cat("set image.size to a multiple of ", side));
+  }
+  return size / side;
 }
 
 CellDecoder::CellDecoder(const Init& init, std::int64_t width, std::int64_t pixels)

@@ -10,7 +10,7 @@
 
 #include "core/config.h"
 #include "encoders/blocks.h"
-#include "encoders/image_encoder.h"
+#include "losses/objective.h"
 
 namespace duet {
 
@@ -42,6 +42,9 @@ struct Grid {
   std::int64_t side = 0, width = 0;  // cells a side, numbers a token
 };
 Grid grid_of(ImageEncoder& tower, std::int64_t picture_size);
+// A side of the square of pixels that each cell tells. Error(usage) at the objective's line when the recipe's
+// pictures are no whole number of them.
+std::int64_t cell_pixels(const Config& objective, const Surroundings& around);
 
 // Each cell tells its own square of pixels by one linear map (SimMIM, Xie et al. 2022: as good as deeper
 // heads).

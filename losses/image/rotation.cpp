@@ -27,8 +27,6 @@ class Rotation : public Objective, public ShowsPictures {
   Rotation(Options options, std::int64_t width, const Init& init)
       : options_(std::move(options)), head_(add<Linear>(*this, init, "head", width, kTurns)) {}
 
-  Needs needs() const override { return {.views = {options_.view}, .edits = true}; }
-
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto pictures = batch.batch().views.at(options_.view);  // [N, 3, S, S]
     const auto options = torch::TensorOptions(torch::kLong).device(pictures.device());
@@ -80,13 +78,13 @@ class Rotation : public Objective, public ShowsPictures {
 
 }  // namespace
 
-ObjectiveMaker read_rotation(Config& config) {
+ObjectivePlan read_rotation(Config& config, const Surroundings&) {
   Options o;
   o.view = config.text("view", o.view);
   o.all_turns = config.flag("all_turns", o.all_turns);
-  return [o](const Setting& setting) {
-    return std::make_shared<Rotation>(o, setting.image_tower().width(), setting.init);
-  };
+  return {.needs = {.views = {o.view}, .edits = true}, .make = [o](const Setting& setting) {
+            return std::make_shared<Rotation>(o, setting.model->image->width(), setting.init);
+          }};
 }
 
 }  // namespace duet

@@ -19,13 +19,8 @@ class SelfDistillation : public Objective {
   SelfDistillation(Options options, const Setting& setting)
       : options_(std::move(options)),
         prototypes_(
-            add<Prototypes>(*this, setting.init, "head", setting.image_tower().width(), options_.prototypes)),
+            add<Prototypes>(*this, setting.init, "head", setting.model->image->width(), options_.prototypes)),
         teacher_(setting.teachers->of(options_.momentum)) {}
-
-  Needs needs() const override {
-    if (options_.local_view.empty()) return {.views = {options_.view}, .copies = 2};
-    return {.views = {options_.view, options_.local_view}, .copies = 2};
-  }
 
   // The mean over all pairs of a teacher's copy and another copy of the student's; of one student's copy all
   // teacher's copies but its own are added first, as the shares are linear in the targets.
@@ -62,7 +57,7 @@ class SelfDistillation : public Objective {
 
 }  // namespace
 
-ObjectiveMaker read_self_distillation(Config& config) {
+ObjectivePlan read_self_distillation(Config& config, const Surroundings&) {
   Options o;
   o.view = config.text("view", o.view);
   o.local_view = config.text("local_view", o.local_view);
@@ -72,7 +67,11 @@ ObjectiveMaker read_self_distillation(Config& config) {
   }
   o.momentum = read_momentum(config, o.momentum);
   o.prototypes = read_prototypes(config);
-  return [o](const Setting& setting) { return std::make_shared<SelfDistillation>(o, setting); };
+  ObjectivePlan plan{.needs = {.views = {o.view}, .copies = 2}, .make = [o](const Setting& setting) {
+                       return std::make_shared<SelfDistillation>(o, setting);
+                     }};
+  if (!o.local_view.empty()) plan.needs.views.push_back(o.local_view);
+  return plan;
 }
 
 }  // namespace duet

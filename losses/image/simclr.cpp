@@ -20,8 +20,6 @@ class SimClr : public Objective {
   SimClr(Options options, std::int64_t width, const Init& init)
       : options_(std::move(options)), head_(add<Projection>(*this, init, "head", width, options_.head)) {}
 
-  Needs needs() const override { return {.views = {options_.view}, .copies = 2}; }
-
   // Copies of one picture are each other's positives, also when the batch holds the picture twice: among rows
   // labelled by picture, supervised_contrast is NT-Xent.
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
@@ -39,14 +37,14 @@ class SimClr : public Objective {
 
 }  // namespace
 
-ObjectiveMaker read_simclr(Config& config) {
+ObjectivePlan read_simclr(Config& config, const Surroundings&) {
   Options o;
   o.view = config.text("view", o.view);
   o.temperature = config.number("temperature", o.temperature, {1e-3, 10});
   o.head = read_projection(config, o.head);
-  return [o](const Setting& setting) {
-    return std::make_shared<SimClr>(o, setting.image_tower().width(), setting.init);
-  };
+  return {.needs = {.views = {o.view}, .copies = 2}, .make = [o](const Setting& setting) {
+            return std::make_shared<SimClr>(o, setting.model->image->width(), setting.init);
+          }};
 }
 
 }  // namespace duet

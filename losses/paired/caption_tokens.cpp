@@ -5,7 +5,6 @@
 #include <torch/nn/functional/normalization.h>
 
 #include "core/config.h"
-#include "core/error.h"
 #include "core/format.h"
 #include "losses/functional.h"
 #include "losses/objective.h"
@@ -14,19 +13,21 @@ namespace duet {
 namespace {
 
 struct Options {
-  SpaceChoice space;
+  std::string space;
   std::string view = "main";
   double label_smoothing = 0;  // share of the target that is spread over all known pieces
 };
 
-PieceSpace& piece_space(const SpaceChoice& choice, Model& model) {
-  auto* space = dynamic_cast<PieceSpace*>(&choice.of(model));
-  if (!space) {
-    fail(Exit::usage, choice.where,
-         cat("caption_tokens cannot train the space '", choice.name, "': it has no vector a piece"),
-         "name a [[space]] with kind = \"pieces\"");
+PieceSpace& piece_space(const std::string& name, Model& model) {
+  return dynamic_cast<PieceSpace&>(model.space(name));
+}
+
+void check_space(const Config& config, const Surroundings& around, const std::string& name) {
+  for (const SpaceSpec& space : around.model->spaces) {
+    if (space.name != name || space.kind == "pieces") continue;
+    config.fail("space", cat("caption_tokens cannot train the space '", name, "': it has no vector a piece"),
+                "name a [[space]] with kind = \"pieces\"");
   }
-  return *space;
 }
 
 class CaptionTokens : public Objective {
@@ -37,10 +38,8 @@ class CaptionTokens : public Objective {
     known_ = register_buffer("known", at::nonzero(idf > 0).flatten());
   }
 
-  Needs needs() const override { return {.views = {options_.view}, .texts = true}; }
-
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
-    const auto pictures = batch.image_embedding(options_.space.name, options_.view);  // [copies*B, D]
+    const auto pictures = batch.image_embedding(options_.space, options_.view);  // [copies*B, D]
     const PieceSpace& space = piece_space(options_.space, batch.model());
     const auto vectors = torch::nn::functional::normalize(space.table().index_select(0, known_));  // [S, D]
     const auto logits = scaled_cosine(pictures, vectors, space.logit_scale);
@@ -57,14 +56,15 @@ class CaptionTokens : public Objective {
 
 }  // namespace
 
-ObjectiveMaker read_caption_tokens(Config& config) {
+ObjectivePlan read_caption_tokens(Config& config, const Surroundings& around) {
   Options o;
-  o.space = read_space(config, "pieces");
+  o.space = read_space(config, around, "pieces");
+  check_space(config, around, o.space);
   o.view = config.text("view", o.view);
   o.label_smoothing = config.number("label_smoothing", o.label_smoothing, {0, 0.5});
-  return [o](const Setting& setting) {
-    return std::make_shared<CaptionTokens>(o, piece_space(o.space, *setting.model).idf());
-  };
+  return {.needs = {.views = {o.view}, .texts = true}, .make = [o](const Setting& setting) {
+            return std::make_shared<CaptionTokens>(o, piece_space(o.space, *setting.model).idf());
+          }};
 }
 
 }  // namespace duet

@@ -21,9 +21,7 @@ class Captioning : public Objective {
   Captioning(Options options, const Setting& setting)
       : options_(std::move(options)),
         teller_(add<CaptionTeller>(*this, setting.init, "teller", setting, options_.decoder,
-                                   grid_of(setting.image_tower(), setting.model->spec().image_size).width)) {}
-
-  Needs needs() const override { return {.views = {options_.view}, .texts = true, .tokens = true}; }
+                                   grid_of(*setting.model->image, setting.model->spec().image_size).width)) {}
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto pictures = batch.image_tokens(options_.view).to(torch::kFloat);  // [copies*B, N, D]
@@ -45,12 +43,13 @@ class Captioning : public Objective {
 
 }  // namespace
 
-ObjectiveMaker read_captioning(Config& config) {
+ObjectivePlan read_captioning(Config& config, const Surroundings& around) {
   Options o;
   o.view = config.text("view", o.view);
   o.parallel = config.number("parallel", o.parallel, {0, 1});
-  o.decoder = read_decoder(config);
-  return [o](const Setting& setting) { return std::make_shared<Captioning>(o, setting); };
+  o.decoder = read_decoder(config, around.text(config).width);
+  return {.needs = {.views = {o.view}, .texts = true, .tokens = true},
+          .make = [o](const Setting& setting) { return std::make_shared<Captioning>(o, setting); }};
 }
 
 }  // namespace duet

@@ -19,7 +19,7 @@ namespace duet {
 namespace {
 
 struct Options {
-  SpaceChoice space;  // in which negatives are alike
+  std::string space;  // in which negatives are alike
   std::string view = "main";
   DecoderOptions decoder;
 };
@@ -31,16 +31,14 @@ struct Couples {
 class ImageTextMatching : public Objective {
  public:
   ImageTextMatching(Options options, const Setting& setting) : options_(std::move(options)) {
-    const std::int64_t width = setting.text_tower().token_table().size(1);
+    const std::int64_t width = setting.model->text->token_table().size(1);
     const DecoderShape shape{
         .width = width,
-        .memory_width = grid_of(setting.image_tower(), setting.model->spec().image_size).width,
+        .memory_width = grid_of(*setting.model->image, setting.model->spec().image_size).width,
         .length = setting.model->spec().text.format.context};
     fusion_ = add<Decoder>(*this, setting.init, "fusion", options_.decoder, shape);
     head_ = add<Linear>(*this, setting.init, "head", width, 2);
   }
-
-  Needs needs() const override { return {.views = {options_.view}, .texts = true, .tokens = true}; }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto [couples, matches] = questions(batch);
@@ -53,9 +51,9 @@ class ImageTextMatching : public Objective {
   // Every picture with its caption, with another's, every caption with another's picture; 1: they match.
   std::pair<Couples, torch::Tensor> questions(EncodedBatch& batch) const {
     // Detached, not made without gradient: what the batch encodes here it keeps for the other objectives.
-    const auto pictures = batch.image_embedding(options_.space.name, options_.view).detach();  // [copies*B, D]
-    const auto captions = batch.text_embedding(options_.space.name).detach();                  // [B, D]
-    const auto& scale = options_.space.of(batch.model()).logit_scale;
+    const auto pictures = batch.image_embedding(options_.space, options_.view).detach();  // [copies*B, D]
+    const auto captions = batch.text_embedding(options_.space).detach();                  // [B, D]
+    const auto& scale = batch.model().space(options_.space).logit_scale;
     const auto alike = scaled_cosine(pictures, captions, scale.detach());
     const auto related = relate(batch.batch(), pictures.size(0) / batch.size()).positives;
     const auto own_picture = at::arange(pictures.size(0), related.options().dtype(torch::kLong));
@@ -84,15 +82,13 @@ class ImageTextMatching : public Objective {
 
 }  // namespace
 
-ObjectiveMaker read_image_text_matching(Config& config) {
+ObjectivePlan read_image_text_matching(Config& config, const Surroundings& around) {
   Options o;
-  o.space = read_space(config, "joint");
+  o.space = read_space(config, around, "joint");
   o.view = config.text("view", o.view);
-  o.decoder = read_decoder(config);
-  return [o](const Setting& setting) {
-    o.space.of(*setting.model);
-    return std::make_shared<ImageTextMatching>(o, setting);
-  };
+  o.decoder = read_decoder(config, around.text(config).width);
+  return {.needs = {.views = {o.view}, .texts = true, .tokens = true},
+          .make = [o](const Setting& setting) { return std::make_shared<ImageTextMatching>(o, setting); }};
 }
 
 }  // namespace duet

@@ -8,7 +8,7 @@ namespace duet {
 namespace {
 
 struct Options {
-  SpaceChoice space;
+  std::string space;
   std::string view = "main";
   InfoNceOptions loss;
 };
@@ -17,12 +17,10 @@ class InfoNce : public Objective {
  public:
   explicit InfoNce(Options options) : options_(std::move(options)) {}
 
-  Needs needs() const override { return {.views = {options_.view}, .texts = true}; }
-
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
-    const auto pictures = batch.image_embedding(options_.space.name, options_.view);  // [copies*B, D]
-    const auto captions = batch.text_embedding(options_.space.name);                  // [B, D]
-    const auto& logit_scale = options_.space.of(batch.model()).logit_scale;
+    const auto pictures = batch.image_embedding(options_.space, options_.view);  // [copies*B, D]
+    const auto captions = batch.text_embedding(options_.space);                  // [B, D]
+    const auto& logit_scale = batch.model().space(options_.space).logit_scale;
     const auto logits = scaled_cosine(pictures, captions, logit_scale);
     const auto relation = relate(batch.batch(), pictures.size(0) / batch.size());
     return {info_nce(logits, relation, options_.loss),
@@ -37,9 +35,9 @@ class InfoNce : public Objective {
 
 }  // namespace
 
-ObjectiveMaker read_info_nce(Config& config) {
+ObjectivePlan read_info_nce(Config& config, const Surroundings& around) {
   Options o;
-  o.space = read_space(config, "joint");
+  o.space = read_space(config, around, "joint");
   o.view = config.text("view", o.view);
   const auto positives = config.choice("positives", "each", {"each", "average", "mask"});
   o.loss.positives = positives == "each"      ? Positives::each
@@ -52,10 +50,8 @@ ObjectiveMaker read_info_nce(Config& config) {
     config.fail("image_to_text", "'image_to_text' and 'text_to_image' are both 0",
                 "give at least one side a weight");
   }
-  return [o](const Setting& setting) {
-    o.space.of(*setting.model);
-    return std::make_shared<InfoNce>(o);
-  };
+  return {.needs = {.views = {o.view}, .texts = true},
+          .make = [o](const Setting&) { return std::make_shared<InfoNce>(o); }};
 }
 
 }  // namespace duet

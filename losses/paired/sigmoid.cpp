@@ -10,7 +10,7 @@ namespace duet {
 namespace {
 
 struct Options {
-  SpaceChoice space;
+  std::string space;
   std::string view = "main";
 };
 
@@ -18,12 +18,10 @@ class Sigmoid : public Objective {
  public:
   explicit Sigmoid(Options options) : options_(std::move(options)) {}
 
-  Needs needs() const override { return {.views = {options_.view}, .texts = true}; }
-
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
-    const auto pictures = batch.image_embedding(options_.space.name, options_.view);  // [copies*B, D]
-    const auto captions = batch.text_embedding(options_.space.name);                  // [B, D]
-    const Space& space = options_.space.of(batch.model());
+    const auto pictures = batch.image_embedding(options_.space, options_.view);  // [copies*B, D]
+    const auto captions = batch.text_embedding(options_.space);                  // [B, D]
+    const Space& space = batch.model().space(options_.space);
     const auto logits = scaled_cosine(pictures, captions, space.logit_scale) + space.logit_bias;
     const auto relation = relate(batch.batch(), pictures.size(0) / batch.size());
     return {sigmoid_loss(logits, relation.positives),
@@ -48,14 +46,14 @@ void start_logits(Space& space) {
 
 }  // namespace
 
-ObjectiveMaker read_sigmoid(Config& config) {
+ObjectivePlan read_sigmoid(Config& config, const Surroundings& around) {
   Options o;
-  o.space = read_space(config, "joint");
+  o.space = read_space(config, around, "joint");
   o.view = config.text("view", o.view);
-  return [o](const Setting& setting) {
-    start_logits(o.space.of(*setting.model));
-    return std::make_shared<Sigmoid>(o);
-  };
+  return {.needs = {.views = {o.view}, .texts = true}, .make = [o](const Setting& setting) {
+            start_logits(setting.model->space(o.space));
+            return std::make_shared<Sigmoid>(o);
+          }};
 }
 
 }  // namespace duet

@@ -12,12 +12,8 @@ namespace {
 
 class AutoregressiveLm : public Objective, public ContinuesTexts {
  public:
-  AutoregressiveLm(const TextEncoder& tower, const Init& init) : shares_pass_(tower.causal_by_default()) {
+  AutoregressiveLm(const TextEncoder& tower, bool shares_pass, const Init& init) : shares_pass_(shares_pass) {
     head_ = add<PieceHead>(*this, init, "head", tower.token_table().size(1), tower.token_table().size(0));
-  }
-
-  Needs needs() const override {
-    return {.views = {}, .texts = true, .mixed_tokens = true, .tokens = shares_pass_, .edits = !shares_pass_};
   }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
@@ -47,10 +43,13 @@ class AutoregressiveLm : public Objective, public ContinuesTexts {
 
 }  // namespace
 
-ObjectiveMaker read_autoregressive_lm(Config&) {
-  return [](const Setting& setting) {
-    return std::make_shared<AutoregressiveLm>(setting.text_tower(), setting.init);
-  };
+ObjectivePlan read_autoregressive_lm(Config& config, const Surroundings& around) {
+  const bool shares_pass = around.text(config).causal;
+  return {
+      .needs = {.views = {}, .texts = true, .mixed_tokens = true, .tokens = shares_pass, .edits = !shares_pass},
+      .make = [shares_pass](const Setting& setting) {
+        return std::make_shared<AutoregressiveLm>(*setting.model->text, shares_pass, setting.init);
+      }};
 }
 
 }  // namespace duet

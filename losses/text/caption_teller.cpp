@@ -12,7 +12,7 @@ namespace duet {
 
 CaptionTeller::CaptionTeller(const Init& init, const Setting& setting, const DecoderOptions& options,
                              std::int64_t memory_width) {
-  const auto table = setting.text_tower().token_table();
+  const auto table = setting.model->text->token_table();
   // A caption without specials may fill the context: one more for [BOS].
   const DecoderShape shape{.width = table.size(1),
                            .memory_width = memory_width,

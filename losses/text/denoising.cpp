@@ -25,10 +25,8 @@ class Denoising : public Objective {
   Denoising(Options options, const Setting& setting)
       : options_(std::move(options)),
         teller_(add<CaptionTeller>(*this, setting.init, "teller", setting, options_.decoder,
-                                   options_.memory == "pooled" ? setting.text_tower().width()
-                                                               : setting.text_tower().token_table().size(1))) {}
-
-  Needs needs() const override { return {.views = {}, .texts = true, .mixed_tokens = true, .edits = true}; }
+                                   options_.memory == "pooled" ? setting.model->text->width()
+                                                               : setting.model->text->token_table().size(1))) {}
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const TextEncoder& tower = *batch.model().text;
@@ -64,13 +62,14 @@ class Denoising : public Objective {
 
 }  // namespace
 
-ObjectiveMaker read_denoising(Config& config) {
+ObjectivePlan read_denoising(Config& config, const Surroundings& around) {
   Options o;
   o.delete_share = config.number("delete_share", o.delete_share, {0, 0.95});
   o.shuffle_distance = config.integer("shuffle_distance", o.shuffle_distance, 0, 64);
   o.memory = config.choice("memory", o.memory, {"tokens", "pooled"});
-  o.decoder = read_decoder(config);
-  return [o](const Setting& setting) { return std::make_shared<Denoising>(o, setting); };
+  o.decoder = read_decoder(config, around.text(config).width);
+  return {.needs = {.views = {}, .texts = true, .mixed_tokens = true, .edits = true},
+          .make = [o](const Setting& setting) { return std::make_shared<Denoising>(o, setting); }};
 }
 
 }  // namespace duet

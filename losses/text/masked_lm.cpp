@@ -23,8 +23,6 @@ class MaskedLm : public Objective, public FillsMasks {
     head_ = add<PieceHead>(*this, init, "head", tower.token_table().size(1), tower.token_table().size(0));
   }
 
-  Needs needs() const override { return {.views = {}, .texts = true, .mixed_tokens = true, .edits = true}; }
-
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto &ids = batch.batch().tokens, &valid = batch.batch().valid;
     const auto [shown, chosen] = mask_captions(ids, valid, vocabulary_, options_);
@@ -55,12 +53,13 @@ class MaskedLm : public Objective, public FillsMasks {
 
 }  // namespace
 
-ObjectiveMaker read_masked_lm(Config& config) {
+ObjectivePlan read_masked_lm(Config& config, const Surroundings&) {
   const MaskOptions o = read_mask(config);
-  return [o](const Setting& setting) {
-    const TextEncoder& tower = setting.text_tower();
-    return std::make_shared<MaskedLm>(o, mask_vocabulary(*setting.statistics), tower, setting.init);
-  };
+  return {.needs = {.views = {}, .texts = true, .mixed_tokens = true, .edits = true, .pieces = 2},
+          .make = [o](const Setting& setting) {
+            return std::make_shared<MaskedLm>(o, mask_vocabulary(*setting.statistics), *setting.model->text,
+                                              setting.init);
+          }};
 }
 
 }  // namespace duet

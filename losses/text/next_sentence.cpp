@@ -10,7 +10,6 @@
 #include <ATen/ops/where.h>
 
 #include "core/config.h"
-#include "core/error.h"
 #include "core/format.h"
 #include "encoders/blocks.h"
 #include "losses/functional.h"
@@ -60,13 +59,9 @@ TwoTexts joined_texts(const Model& model, const IdRows& first, const IdRows& sec
 class NextSentence : public Objective, public JudgesNext {
  public:
   explicit NextSentence(const Setting& setting) {
-    const std::int64_t width = setting.text_tower().token_table().size(1);
+    const std::int64_t width = setting.model->text->token_table().size(1);
     pooler_ = add<Linear>(*this, setting.init, "pooler", width, width);
     head_ = add<Linear>(*this, setting.init, "head", width, 2);
-  }
-
-  Needs needs() const override {
-    return {.views = {}, .texts = true, .mixed_tokens = true, .edits = true, .follows = true};
   }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
@@ -113,34 +108,25 @@ class NextSentence : public Objective, public JudgesNext {
   std::shared_ptr<Linear> pooler_, head_;
 };
 
-// Of the tower's segment embeddings, by the name that files know them by.
-std::int64_t segments_of(const TextEncoder& tower) {
-  const auto parameters = tower.named_parameters(/*recurse=*/false);
-  const auto* segments = parameters.find("segments");
-  return segments ? segments->size(0) : 0;
-}
-
-void check_tower(const Setting& setting) {
-  const std::int64_t segments = segments_of(setting.text_tower());
-  if (segments < 2) {
-    fail(Exit::usage, setting.where,
-         cat("needs a text tower that tells two texts apart, and this one has ", segments, " segments"),
-         "set text.segments = 2");
+void check_tower(const Config& config, const TextEncoderSpec& tower) {
+  if (tower.segments < 2) {
+    config.fail(
+        "kind",
+        cat("needs a text tower that tells two texts apart, and this one has ", tower.segments, " segments"),
+        "set text.segments = 2");
   }
-  const std::int64_t context = setting.model->spec().text.format.context;
-  if (context < kSpecialsOfTwo + 2) {
-    fail(Exit::usage, setting.where, cat("two texts do not fit into text.context = ", context),
-         cat("set it to ", kSpecialsOfTwo + 2, " or more"));
+  if (tower.format.context < kSpecialsOfTwo + 2) {
+    config.fail("kind", cat("two texts do not fit into text.context = ", tower.format.context),
+                cat("set it to ", kSpecialsOfTwo + 2, " or more"));
   }
 }
 
 }  // namespace
 
-ObjectiveMaker read_next_sentence(Config&) {
-  return [](const Setting& setting) {
-    check_tower(setting);
-    return std::make_shared<NextSentence>(setting);
-  };
+ObjectivePlan read_next_sentence(Config& config, const Surroundings& around) {
+  check_tower(config, around.text(config));
+  return {.needs = {.views = {}, .texts = true, .mixed_tokens = true, .edits = true, .follows = true},
+          .make = [](const Setting& setting) { return std::make_shared<NextSentence>(setting); }};
 }
 
 }  // namespace duet

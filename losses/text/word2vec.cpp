@@ -33,11 +33,11 @@ struct Pairs {
 
 class Word2vec : public WordVectors {
  public:
-  Word2vec(const Setting& setting, const Options& options, WordCorpus read)
-      : WordVectors(setting, options.unit, std::move(read)),
+  Word2vec(const Setting& setting, const Options& options)
+      : WordVectors(setting, options.unit),
         options_(options),
-        keep_(keep_probabilities(corpus_, options.subsample)),
-        sampler_(corpus_.counts) {
+        keep_(keep_probabilities(*corpus_, options.subsample)),
+        sampler_(corpus_->counts) {
     output_ = register_parameter("output", at::zeros(input_.sizes()));
   }
 
@@ -45,7 +45,7 @@ class Word2vec : public WordVectors {
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto device = output_.device();
     const auto held_out = is_training() ? std::vector<std::int32_t>() : ids_of(batch.batch());
-    const Pairs pairs = draw(held_out.empty() ? corpus_.ids : held_out);
+    const Pairs pairs = draw(held_out.empty() ? corpus_->ids : held_out);
     const auto negatives = sampler_.draw({pairs.targets.size(0), options_.negatives}).to(device);
     const auto inputs = pairs.inputs.to(device);
     const auto hidden =
@@ -75,7 +75,7 @@ class Word2vec : public WordVectors {
 };
 
 // Of a word or two in a hundred, a step would search long for pairs.
-void check_subsample(const Setting& setting, const Options& o, const WordCorpus& corpus) {
+void check_subsample(const std::string& where, const Options& o, const WordCorpus& corpus) {
   const auto keep = keep_probabilities(corpus, o.subsample);
   double kept = 0, all = 0;
   for (const std::int32_t id : corpus.ids) {
@@ -84,14 +84,14 @@ void check_subsample(const Setting& setting, const Options& o, const WordCorpus&
     ++all;
   }
   if (all == 0 || kept >= 0.02 * all) return;
-  fail(Exit::usage, setting.where,
+  fail(Exit::usage, where,
        cat("subsample = ", o.subsample, " leaves ", fixed(100 * kept / all, 1), " % of the texts"),
        "set a larger 'subsample', or 0 to keep every word");
 }
 
 }  // namespace
 
-ObjectiveMaker read_word2vec(Config& config) {
+ObjectivePlan read_word2vec(Config& config, const Surroundings&) {
   Options o;
   o.unit = read_unit(config);
   o.skip_gram = config.choice("mode", "skip_gram", {"skip_gram", "cbow"}) == "skip_gram";
@@ -99,12 +99,14 @@ ObjectiveMaker read_word2vec(Config& config) {
   o.negatives = config.integer("negatives", o.negatives, 1, 1000);
   o.subsample = config.number("subsample", o.subsample, {0, 1});
   o.pairs = config.integer("pairs", o.pairs, 1, 1 << 24);
-  return [o](const Setting& setting) {
-    WordCorpus corpus = read_word_corpus(setting.corpus, o.unit);
-    check_corpus(setting, o.unit, corpus, o.negatives + 1);
-    check_subsample(setting, o, corpus);
-    return std::make_shared<Word2vec>(setting, o, std::move(corpus));
-  };
+  return {.needs = {.views = {}, .texts = true},
+          .make = [o](const Setting& setting) { return std::make_shared<Word2vec>(setting, o); },
+          .check_texts =
+              [o, where = config.where("kind")](const Corpus& texts) {
+                const auto corpus = shared_word_corpus(texts, o.unit);
+                check_corpus(where, o.unit, *corpus, o.negatives + 1);
+                check_subsample(where, o, *corpus);
+              }};
 }
 
 }  // namespace duet

@@ -221,4 +221,34 @@ Cooccurrences count_neighbours(const WordCorpus& corpus, std::int64_t window) {
   return {torch::tensor(rows, whole), torch::tensor(columns, whole), torch::tensor(values)};
 }
 
+namespace {
+
+// The dimension of the vectors changes nothing about what is counted.
+UnitOptions as_counted(UnitOptions options) {
+  options.dimension = 0;
+  return options;
+}
+
+}  // namespace
+
+std::shared_ptr<const WordCorpus> shared_word_corpus(const Corpus& corpus, const UnitOptions& options) {
+  const auto read = [&] { return std::make_shared<const WordCorpus>(read_word_corpus(corpus, options)); };
+  if (!corpus.counts) return read();
+  auto& kept = corpus.counts->words[as_counted(options)];
+  if (!kept) kept = read();
+  return kept;
+}
+
+std::shared_ptr<const Cooccurrences> shared_neighbours(const Corpus& corpus, const UnitOptions& options,
+                                                       std::int64_t window) {
+  const auto count = [&] {
+    return std::make_shared<const Cooccurrences>(
+        count_neighbours(*shared_word_corpus(corpus, options), window));
+  };
+  if (!corpus.counts) return count();
+  auto& kept = corpus.counts->neighbours[{as_counted(options), window}];
+  if (!kept) kept = count();
+  return kept;
+}
+
 }  // namespace duet

@@ -3,8 +3,12 @@
 #pragma once
 #include <torch/types.h>
 
+#include <compare>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/config.h"
@@ -17,6 +21,7 @@ struct UnitOptions {
   std::int64_t min_count = 5;    // rarer words are left out, as if they did not stand in the text (word2vec)
   std::int64_t most = 50000;     // and all but so many of the most frequent
   std::int64_t dimension = 100;  // of words' vectors (word2vec, fastText); pieces have the text tower's
+  auto operator<=>(const UnitOptions&) const = default;
 };
 UnitOptions read_unit(Config& objective);  // keys unit; with unit = "word": min_count, max_words, dimension
 
@@ -65,5 +70,16 @@ struct Cooccurrences {
   torch::Tensor values;         // [E] float, > 0
 };
 Cooccurrences count_neighbours(const WordCorpus& corpus, std::int64_t window);
+
+// What was read and counted in the texts of one source: once, however many objectives ask and however often a
+// run is built anew.
+struct CorpusCounts {
+  std::map<UnitOptions, std::shared_ptr<const WordCorpus>> words;
+  std::map<std::pair<UnitOptions, std::int64_t>, std::shared_ptr<const Cooccurrences>> neighbours;
+};
+// read_word_corpus(), and count_neighbours() in it, from corpus.counts where it has them.
+std::shared_ptr<const WordCorpus> shared_word_corpus(const Corpus& corpus, const UnitOptions& options);
+std::shared_ptr<const Cooccurrences> shared_neighbours(const Corpus& corpus, const UnitOptions& options,
+                                                       std::int64_t window);
 
 }  // namespace duet

@@ -38,27 +38,26 @@ LossTerms negative_sampling(const torch::Tensor& hidden, const torch::Tensor& ou
 LossTerms glove_loss(const GloveTables& tables, const torch::Tensor& rows, const torch::Tensor& columns,
                      const torch::Tensor& values, const GloveWeight& weight) {
   const auto product = at::embedding(tables.input, rows) * at::embedding(tables.output, columns);  // [N, D]
-  const auto biases = at::embedding(tables.input_bias, rows) + at::embedding(tables.output_bias, columns);
+  const auto biases = tables.input_bias.index_select(0, rows) + tables.output_bias.index_select(0, columns);
   const auto truth = values.log();
   const auto trust = (values / weight.most).pow(weight.power).clamp_max(1);
-  const auto loss = (trust * (product.sum(1) + biases.squeeze(1) - truth).square()).mean();
+  const auto loss = (trust * (product.sum(1) + biases - truth).square()).mean();
   const auto middle = (trust * truth).sum() / trust.sum();
   const auto spread = (trust * (truth - middle).square()).mean();
   return {loss, {{"explained", 1 - loss.detach() / spread.clamp_min(1e-12)}}};
 }
 
-WordVectors::WordVectors(const Setting& setting, const UnitOptions& unit, WordCorpus corpus)
-    : corpus_(std::move(corpus)) {
-  const TextEncoder& tower = setting.text_tower();
+WordVectors::WordVectors(const Setting& setting, const UnitOptions& unit)
+    : corpus_(shared_word_corpus(setting.corpus, unit)) {
   if (setting.corpus.tokenizer) tokenizer_ = *setting.corpus.tokenizer;
   if (!unit.words) {
-    input_ = tower.token_table();
+    input_ = setting.model->text->token_table();
     return;
   }
-  for (const std::string& name : corpus_.names) places_.emplace(name, places_.size());
+  for (const std::string& name : corpus_->names) places_.emplace(name, places_.size());
   const double reach = 0.5 / static_cast<double>(unit.dimension);  // word2vec.c, glove.c
   input_ = register_parameter("input",
-                              setting.init.uniform("input", {corpus_.size(), unit.dimension}, -reach, reach));
+                              setting.init.uniform("input", {corpus_->size(), unit.dimension}, -reach, reach));
 }
 
 std::vector<std::int32_t> WordVectors::ids_of(const Batch& batch) const {
@@ -76,7 +75,7 @@ std::vector<std::int32_t> WordVectors::ids_of(const Batch& batch) const {
     }
     if (places_.empty()) {
       for (const std::int64_t piece : pieces) {
-        if (corpus_.counts[static_cast<std::size_t>(piece)] > 0)
+        if (corpus_->counts[static_cast<std::size_t>(piece)] > 0)
           known.push_back(static_cast<std::int32_t>(piece));
       }
     } else {
@@ -92,11 +91,11 @@ std::vector<std::int32_t> WordVectors::ids_of(const Batch& batch) const {
 std::string WordVectors::word_vectors() const {
   const auto table = vectors().detach().to(torch::kCPU, torch::kFloat).contiguous();
   const std::int64_t dimension = table.size(1);
-  std::string text = cat(corpus_.different(), " ", dimension, "\n");
+  std::string text = cat(corpus_->different(), " ", dimension, "\n");
   const float* value = table.const_data_ptr<float>();
-  for (std::int64_t id = 0; id < corpus_.size(); ++id, value += dimension) {
-    if (corpus_.counts[static_cast<std::size_t>(id)] == 0) continue;
-    text += corpus_.names[static_cast<std::size_t>(id)];
+  for (std::int64_t id = 0; id < corpus_->size(); ++id, value += dimension) {
+    if (corpus_->counts[static_cast<std::size_t>(id)] == 0) continue;
+    text += corpus_->names[static_cast<std::size_t>(id)];
     for (std::int64_t i = 0; i < dimension; ++i) {
       text += ' ';
       append_number(text, value[i]);
@@ -106,15 +105,14 @@ std::string WordVectors::word_vectors() const {
   return text;
 }
 
-void check_corpus(const Setting& setting, const UnitOptions& unit, const WordCorpus& corpus,
+void check_corpus(const std::string& where, const UnitOptions& unit, const WordCorpus& corpus,
                   std::int64_t least_different) {
-  if (!setting.corpus.texts) return;
   const std::string units = cat(unit.words ? "words" : "pieces");
   const std::string often = unit.words ? cat(" that occur at least ", unit.min_count, " times") : "";
   const std::string more = unit.words ? "give more text, or a lower 'min_count'" : "give more text";
-  if (corpus.ids.empty()) fail(Exit::usage, setting.where, cat("no text holds two ", units, often), more);
+  if (corpus.ids.empty()) fail(Exit::usage, where, cat("no text holds two ", units, often), more);
   if (corpus.different() >= least_different) return;
-  fail(Exit::usage, setting.where,
+  fail(Exit::usage, where,
        cat("the texts hold ", corpus.different(), " different ", units, often, ", too few for a target and ",
            least_different - 1, " negatives"),
        cat(more, ", or fewer 'negatives'"));

@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -26,7 +27,7 @@ struct GloveWeight {
 };
 struct GloveTables {
   torch::Tensor input, output;            // [V, D]
-  torch::Tensor input_bias, output_bias;  // [V, 1]
+  torch::Tensor input_bias, output_bias;  // [V]
 };
 // rows, columns [N] int64, values [N] float
 LossTerms glove_loss(const GloveTables& tables, const torch::Tensor& rows, const torch::Tensor& columns,
@@ -34,8 +35,7 @@ LossTerms glove_loss(const GloveTables& tables, const torch::Tensor& rows, const
 
 class WordVectors : public Objective {
  public:
-  WordVectors(const Setting& setting, const UnitOptions& unit, WordCorpus corpus);
-  Needs needs() const override { return {.views = {}, .texts = true}; }
+  WordVectors(const Setting& setting, const UnitOptions& unit);
   std::string word_vectors() const override;  // of the units that occur
 
  protected:
@@ -43,7 +43,7 @@ class WordVectors : public Objective {
   // A batch's texts in the corpus' units, as WordCorpus::ids; what the corpus does not hold is left out.
   std::vector<std::int32_t> ids_of(const Batch& batch) const;
 
-  WordCorpus corpus_;
+  std::shared_ptr<const WordCorpus> corpus_;
   torch::Tensor input_;  // [V, D]: the token table of the text tower, or a table of the objective's own
 
  private:
@@ -51,9 +51,8 @@ class WordVectors : public Objective {
   std::unordered_map<std::string, std::int32_t> places_;  // of words in the corpus' names; empty: of pieces
 };
 
-// Error(usage) at the objective's line when no text holds two units, or too few different ones occur. A corpus
-// without any text at all is `duet check`'s and is not judged.
-void check_corpus(const Setting& setting, const UnitOptions& unit, const WordCorpus& corpus,
+// Error(usage) at `where` when no text holds two units, or too few different ones occur.
+void check_corpus(const std::string& where, const UnitOptions& unit, const WordCorpus& corpus,
                   std::int64_t least_different);
 
 }  // namespace duet

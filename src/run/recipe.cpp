@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "run/objective_needs.h"
 
 namespace duet {
 NamedSource named_source(const std::string& entry, const SourceOptions& like,
@@ -35,6 +36,7 @@ void read_sources(Config& data, DataSpec& spec, std::vector<std::string> names) 
   double shares = 0;
   for (Config& config : data.tables("source")) {
     SideSource source{.name = config.required_text("name"),
+                      .where = config.where(),
                       .options = read_source_options(config, "data"),
                       .validation = config.text("validation", ""),
                       .share = config.number("share", 0.5, {0, 1})};
@@ -186,6 +188,12 @@ std::vector<StageSpec> read_stages(Config& recipe, std::vector<ObjectiveSpec>& o
   return stages;
 }
 
+Surroundings surroundings(const Recipe& recipe) {
+  Surroundings around{.model = &recipe.model, .batch = recipe.train.batch};
+  for (const ViewSpec& view : recipe.views) around.view_sizes[view.name] = view.size;
+  return around;
+}
+
 void check_sources(const DataSpec& data, const std::vector<ObjectiveSpec>& objectives) {
   std::vector<std::string> names = {"pairs"}, seen;
   for (const SideSource& source : data.beside) names.push_back(source.name);
@@ -260,14 +268,15 @@ Recipe read_recipe(Config config) {
                           .mean = recipe.model.mean,
                           .std = recipe.model.std};
   recipe.views = read_views(config.table("views"), recipe.model);
-  recipe.objectives = read_objectives(config);
+  recipe.train = read_train(config.table("train"), recipe.model);
+  recipe.objectives = read_objectives(config, surroundings(recipe));
   check_sources(recipe.data, recipe.objectives);
   recipe.stages = read_stages(config, recipe.objectives);
   check_always_active(config, recipe.objectives);
-  recipe.train = read_train(config.table("train"), recipe.model);
   recipe.data.loader.seed = recipe.seed;
   recipe.data.loader.pad_to_context = recipe.model.text.pad_to_context;
   config.finish();
+  check_needs(recipe);
   recipe.toml = config.to_toml();
   return recipe;
 }

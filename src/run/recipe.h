@@ -23,6 +23,7 @@ struct NamedSource {
 // Data beside the pairs, seen by objectives that name it: [[data.source]].
 struct SideSource {
   std::string name;
+  std::string where = {};  // "file:line:column"
   SourceOptions options;
   std::string validation;  // what is held out of it for metrics; "": nothing
   double share = 0;        // of the steps, while all sources are wanted
@@ -95,7 +96,8 @@ double lr_share_of(const Recipe& recipe, std::int64_t step, std::int64_t steps);
 // one.
 Source read_recipe_source(const SourceOptions& options, bool need_captions = true);
 
-// Error(usage) with file, line and column. Reads all tables, then refuses keys that nobody read.
+// Error(usage) with file, line and column. Reads all tables, then refuses keys that nobody read, and objectives
+// that need what the recipe lacks.
 Recipe read_recipe(Config config);
 
 }  // namespace duet

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "report/text_table.h"
 #include "training/ablation_statistics.h"
 #include "training/ablation_table.h"
 #include "training/objectives.h"
@@ -57,6 +58,8 @@ std::string cost_text(const std::optional<StepCost>& cost, bool is_pretrained) {
   return is_pretrained ? cat(fixed(cost->pretrain_step, 2), "+", fixed(cost->step, 2)) : fixed(cost->step, 2);
 }
 
+std::string memory_text(const MemoryRow* row) { return row ? human_bytes(row->peak_bytes) : "not measured"; }
+
 std::string steps_text(const AblationArm& arm, std::int64_t budget, const std::optional<StepCost>& cost) {
   if (!cost) return "?";
   const ArmSteps steps = steps_of(arm, budget, *cost);
@@ -106,9 +109,9 @@ bool is_done(const AblationPlan& plan, const AblationResults& results, const Abl
 void check_arms(const AblationPlan& plan) {
   for (const AblationArm& arm : plan.arms) {
     try {
-      if (arm.pretrain) check_objectives(arm.pretrain->resolve({}));
-      check_objectives(arm.recipe.resolve({}));
-      for (const std::vector<std::string>& sets : arm.trials) check_objectives(arm.recipe.resolve(sets));
+      if (arm.pretrain) check_groups(arm.pretrain->resolve({}));
+      check_groups(arm.recipe.resolve({}));
+      for (const std::vector<std::string>& sets : arm.trials) check_groups(arm.recipe.resolve(sets));
     } catch (const Error& error) {
       throw Error(error.exit(), cat("arm '", arm.name, "': ", error.what()));
     }
@@ -144,7 +147,7 @@ bool fill(const AblationPlan& plan, AblationResults& results, const std::vector<
 std::string grid_text(const AblationPlan& plan, const AblationResults& results) {
   const std::vector<AblationSlot> slots = slots_of(plan);
   std::vector<std::vector<std::string>> rows = {
-      {"arm", "step cost", "trials", "steps", "seeds", "steps", "runs there"}};
+      {"arm", "step cost", "memory", "trials", "steps", "seeds", "steps", "runs there"}};
   for (const AblationArm& arm : plan.arms) {
     const std::optional<StepCost> cost = results.cost_of(arm);
     std::int64_t there = 0, all = 0;
@@ -153,9 +156,9 @@ std::string grid_text(const AblationPlan& plan, const AblationResults& results) 
       ++all;
       there += is_done(plan, results, slot);
     }
-    rows.push_back({arm.name, cost_text(cost, arm.pretrain.has_value()), cat(arm.trials.size()),
-                    arm.trials.empty() ? "-" : steps_text(arm, plan.tuning_steps, cost), cat(plan.seeds.size()),
-                    steps_text(arm, plan.budget_steps, cost), cat(there, "/", all)});
+    rows.push_back({arm.name, cost_text(cost, arm.pretrain.has_value()), memory_text(results.find_memory(arm)),
+                    cat(arm.trials.size()), arm.trials.empty() ? "-" : steps_text(arm, plan.tuning_steps, cost),
+                    cat(plan.seeds.size()), steps_text(arm, plan.budget_steps, cost), cat(there, "/", all)});
   }
   const Remaining left = remaining(plan, results, slots);
   std::vector<double> seconds;

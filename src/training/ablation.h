@@ -27,8 +27,8 @@ std::optional<AblationRun> run_of(const AblationPlan& plan, const AblationResult
                                   const AblationSlot& slot);
 bool is_done(const AblationPlan& plan, const AblationResults& results, const AblationSlot& slot);
 
-// Refuses, before any data is read, what would stop a run before its first step: every arm is built with each
-// of its trials. Error(usage) with the arm's name before.
+// Refuses, before any data is read, groups of parameters that would stop a run before its first step, of every
+// arm with each of its trials; reading the plan refused the rest. Error(usage) with the arm's name before.
 void check_arms(const AblationPlan& plan);
 
 // Nothing: stopped by a signal.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,7 +40,7 @@ bool is_plain(const std::string& word) {
 
 }  // namespace
 
-int run_program(const std::vector<std::string>& words) {
+Ended run_program(const std::vector<std::string>& words) {
   std::vector<std::string> kept = words;
   std::vector<char*> argv;
   for (std::string& word : kept) argv.push_back(word.data());
@@ -48,13 +49,15 @@ int run_program(const std::vector<std::string>& words) {
   if (child < 0) fail(Exit::failed, words.front(), cat("cannot be started: ", std::strerror(errno)));
   if (child == 0) become(argv.data(), parent);
   bool is_told = false;
+  rusage usage{};
   for (int status = 0;;) {
-    const pid_t ended = waitpid(child, &status, WNOHANG);
+    const pid_t ended = wait4(child, &status, WNOHANG, &usage);
     if (ended < 0 && errno != EINTR) fail(Exit::failed, words.front(), cat("is lost: ", std::strerror(errno)));
     if (ended == child) {
-      if (WIFSIGNALED(status)) return 128 + WTERMSIG(status);
+      const std::uint64_t peak = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+      if (WIFSIGNALED(status)) return {128 + WTERMSIG(status), peak};
       if (WEXITSTATUS(status) == kCannotStart) fail(Exit::failed, words.front(), "cannot be started");
-      return WEXITSTATUS(status);
+      return {WEXITSTATUS(status), peak};
     }
     if (SignalWatch::received() != 0 && !is_told) {
       kill(child, SignalWatch::received());

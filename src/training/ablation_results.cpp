@@ -52,6 +52,14 @@ nlohmann::ordered_json to_json(const CostRow& row, bool has_pretraining) {
   return line;
 }
 
+nlohmann::ordered_json to_json(const MemoryRow& row) {
+  return {{"version", kVersion},
+          {"arm", row.arm},
+          {"role", "memory"},
+          {"peak_bytes", row.peak_bytes},
+          {"identity", row.identity}};
+}
+
 CostRow cost_of_line(const nlohmann::ordered_json& line) {
   return {.arm = line.at("arm"),
           .cost = {.step = line.at("step_cost"), .pretrain_step = line.value("pretrain_step_cost", 1.0)},
@@ -117,6 +125,11 @@ void AblationResults::read_line(const std::string& text, std::int64_t number) {
       costs_.push_back(cost_of_line(line));
       return;
     }
+    if (line.at("role") == "memory") {
+      memory_.push_back(
+          {.arm = line.at("arm"), .peak_bytes = line.at("peak_bytes"), .identity = line.at("identity")});
+      return;
+    }
     AblationRow row = row_of(line);
     for (const AblationRow& other : rows_) {
       if (is_same_run(other, row.arm, row.role, row.trial, row.seed))
@@ -153,6 +166,13 @@ const CostRow* AblationResults::find_cost(const AblationArm& arm) const {
     fail(Exit::usage, file_.string(), cat("arm '", arm.name, "', cost: this row was made by another plan"),
          "its recipe or the baseline's has changed since: name another file by --results, or take the arm's "
          "rows out");
+  }
+  return nullptr;
+}
+
+const MemoryRow* AblationResults::find_memory(const AblationArm& arm) const {
+  for (const MemoryRow& row : memory_) {
+    if (row.arm == arm.name && row.identity == cost_identity(*plan_, arm)) return &row;
   }
   return nullptr;
 }
@@ -202,6 +222,11 @@ void AblationResults::add(const AblationRun& run, std::vector<SplitRanks> splits
 void AblationResults::add_cost(CostRow row) {
   costs_.push_back(std::move(row));
   write(to_json(costs_.back(), plan_->arm(costs_.back().arm).pretrain.has_value()));
+}
+
+void AblationResults::add_memory(MemoryRow row) {
+  memory_.push_back(std::move(row));
+  write(to_json(memory_.back()));
 }
 
 // Opening cuts half a line off; rows that another process has added since must not go with it.

@@ -1,5 +1,6 @@
-// What an ablation has found so far: a file of JSON lines, one a measured cost and one a training run, that
-// people commit. A row is on the disk before the next run begins; a row that is there is never run again.
+// What an ablation has found so far: a file of JSON lines, one a measured cost, one a measured peak of memory
+// and one a training run, that people commit. A row is on the disk before the next run begins; a row that is
+// there is never run again.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -36,6 +37,12 @@ struct CostRow {
   std::string identity;         // cost_identity
 };
 
+struct MemoryRow {
+  std::string arm;
+  std::uint64_t peak_bytes = 0;  // of a process that trains the arm, or what comes before it, and nothing else
+  std::string identity;          // cost_identity
+};
+
 class AblationResults {
  public:
   // Reads what is there, and makes the file when the first row is added. A last line without an end is cut off
@@ -47,10 +54,13 @@ class AblationResults {
   const AblationRow* find(const AblationRun& run) const;
   const CostRow* find_cost(const AblationArm& arm) const;
   const std::vector<CostRow>& costs() const { return costs_; }
+  // Nothing: not measured, or of other recipes.
+  const MemoryRow* find_memory(const AblationArm& arm) const;
   const std::vector<AblationRow>& rows() const { return rows_; }
 
   void add(const AblationRun& run, std::vector<SplitRanks> splits);  // on the disk when it returns
   void add_cost(CostRow row);
+  void add_memory(MemoryRow row);
 
   // Of the plan, else as measured; the baseline's is 1. Nothing: still to be measured.
   std::optional<StepCost> cost_of(const AblationArm& arm) const;
@@ -72,6 +82,7 @@ class AblationResults {
   std::unique_ptr<AppendFile> out_;  // once something is added
   std::vector<AblationRow> rows_;
   std::vector<CostRow> costs_;
+  std::vector<MemoryRow> memory_;
 };
 
 // The metric's mean over the plan's splits.

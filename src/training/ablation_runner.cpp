@@ -24,17 +24,26 @@ void begin_folder(const fs::path& folder, const std::string& identity) {
   replace_file(mark, identity);
 }
 
-[[noreturn]] void fail_run(const AblationRun& run, int code, std::vector<std::string> words) {
+}  // namespace
+
+std::vector<std::string> train_words(const RunnerSetting& setting, const std::vector<std::string>& what) {
+  std::vector<std::string> words = {setting.program.string(), "train"};
+  if (!setting.is_aloud) words.emplace_back("-q");
+  words.insert(words.end(), what.begin(), what.end());
+  if (!setting.root.empty()) words.insert(words.end(), {"--root", setting.root});
+  words.insert(words.end(), {"--device", setting.device, "--threads", cat(setting.threads)});
+  return words;
+}
+
+void fail_training(const std::string& name, int code, std::vector<std::string> words) {
   const bool is_known = code >= static_cast<int>(Exit::usage) && code <= static_cast<int>(Exit::artifact);
   const std::string how = code == 128 + SIGKILL ? std::string("was killed: memory may have been short")
                                                 : cat("ended with exit code ", code);
   words.front() = "duet";
   words.erase(std::remove(words.begin(), words.end(), "-q"), words.end());
-  fail(is_known ? static_cast<Exit>(code) : Exit::failed, run.name(), how,
+  fail(is_known ? static_cast<Exit>(code) : Exit::failed, name, how,
        cat("see why with\n  ", shell_line(words)));
 }
-
-}  // namespace
 
 std::optional<std::vector<SplitRanks>> AblationRunner::operator()(const AblationRun& run) const {
   const fs::path folder = folder_of(run);
@@ -58,21 +67,17 @@ bool AblationRunner::train(const AblationRun& run, const AblationRecipe& recipe,
                            const std::vector<std::string>& sets, const fs::path& out,
                            const std::vector<std::string>& more) const {
   if (fs::exists(out / "model")) return true;
-  std::vector<std::string> words = {setting_.program.string(), "train"};
-  if (!setting_.is_aloud) words.emplace_back("-q");
-  if (fs::exists(out / "recipe.toml")) {
-    words.insert(words.end(), {"--resume", out.string()});
-  } else {
-    words.insert(words.end(), {recipe.file.string(), "--out", out.string()});
-    for (const std::string& assignment : sets) words.insert(words.end(), {"--set", assignment});
-    words.insert(words.end(), more.begin(), more.end());
+  std::vector<std::string> what = {"--resume", out.string()};
+  if (!fs::exists(out / "recipe.toml")) {
+    what = {recipe.file.string(), "--out", out.string()};
+    for (const std::string& assignment : sets) what.insert(what.end(), {"--set", assignment});
+    what.insert(what.end(), more.begin(), more.end());
   }
-  if (!setting_.root.empty()) words.insert(words.end(), {"--root", setting_.root});
-  words.insert(words.end(), {"--device", setting_.device, "--threads", cat(setting_.threads)});
-  const int code = run_program(words);
+  const std::vector<std::string> words = train_words(setting_, what);
+  const int code = run_program(words).code;
   if (code == 0) return true;
   if (SignalWatch::received() != 0 || code == 128 + SIGINT || code == 128 + SIGTERM) return false;
-  fail_run(run, code, words);
+  fail_training(run.name(), code, words);
 }
 
 std::vector<SplitRanks> AblationRunner::score(const AblationRun& run, const fs::path& trained) const {

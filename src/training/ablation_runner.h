@@ -18,6 +18,11 @@ struct RunnerSetting {
   bool keep_runs = false;  // those that were scored
 };
 
+// duet train on these words, with the setting's pictures, device and threads.
+std::vector<std::string> train_words(const RunnerSetting& setting, const std::vector<std::string>& what);
+// `name`, the run, ended with this code; says how to see why.
+[[noreturn]] void fail_training(const std::string& name, int code, std::vector<std::string> words);
+
 class AblationRunner {
  public:
   AblationRunner(const AblationPlan& plan, RunnerSetting setting)

@@ -66,7 +66,7 @@ Feed::Feed(const Recipe& recipe, const TrainingData& data, const Tokenizer* toke
 
 std::int64_t Feed::steps_per_epoch() const { return streams_.front().sampler->steps_per_epoch(); }
 
-void Feed::plan(const Recipe& recipe, const std::vector<Needs>& needs, std::int64_t steps) {
+void Feed::plan(const Recipe& recipe, std::int64_t steps) {
   recipe_ = recipe;
   const auto is_seen = [&](std::size_t objective, std::size_t source, std::int64_t step) {
     const ObjectiveSpec& spec = recipe.objectives[objective];
@@ -82,16 +82,16 @@ void Feed::plan(const Recipe& recipe, const std::vector<Needs>& needs, std::int6
     const Turn& now = turn(step);
     Part part{.end = now.step + 1, .views = {}, .follows = false};
     for (const ViewSpec& view : recipe.views) {
-      for (std::size_t i = 0; i < needs.size(); ++i) {
-        const auto& wanted = needs[i].views;
+      for (std::size_t i = 0; i < recipe.objectives.size(); ++i) {
+        const auto& wanted = recipe.objectives[i].needs.views;
         if (std::find(wanted.begin(), wanted.end(), view.name) == wanted.end() || !is_seen(i, now.source, step))
           continue;
         part.views.push_back(view);
         break;
       }
     }
-    for (std::size_t i = 0; i < needs.size(); ++i)
-      part.follows |= needs[i].follows && is_seen(i, now.source, step);
+    for (std::size_t i = 0; i < recipe.objectives.size(); ++i)
+      part.follows |= recipe.objectives[i].needs.follows && is_seen(i, now.source, step);
     auto& parts = streams_[now.source].parts;
     if (!parts.empty() && same_views(parts.back().views, part.views) && parts.back().follows == part.follows) {
       parts.back().end = part.end;

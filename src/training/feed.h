@@ -26,12 +26,11 @@ std::vector<Turn> take_turns(const std::vector<double>& shares, std::int64_t ste
 
 class Feed {
  public:
-  // The data outlives this object. `tokenizer` null: no texts. Error(usage) when a batch is larger than a
-  // source.
+  // The data outlives this object. `tokenizer` null: no texts.
   Feed(const Recipe& recipe, const TrainingData& data, const Tokenizer* tokenizer);
 
-  // For a run of so many steps with these objectives; needs as recipe.objectives.
-  void plan(const Recipe& recipe, const std::vector<Needs>& needs, std::int64_t steps);
+  // For a run of so many steps.
+  void plan(const Recipe& recipe, std::int64_t steps);
   const Turn& turn(std::int64_t step) const { return turns_.at(static_cast<std::size_t>(step)); }
   std::int64_t steps_per_epoch() const;  // of the pairs
 

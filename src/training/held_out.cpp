@@ -32,7 +32,7 @@ HeldOutBatches held_out_batches(const HeldOutSetting& setting, const Source& spl
     const ObjectiveSpec& spec = recipe.objectives[i];
     if (spec.source != setting.source || spec.weight(setting.info) == 0) continue;
     judged.push_back(i);
-    follows |= (*setting.objectives)[i]->needs().follows;
+    follows |= spec.needs.follows;
   }
   if (judged.empty()) return {};
   Loader loader({.source = &split,

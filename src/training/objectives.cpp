@@ -1,92 +1,78 @@
 #include "training/objectives.h"
 
-#include <algorithm>
-
 #include "core/error.h"
 #include "core/format.h"
 
 namespace duet {
 namespace {
 
-void check_needs(const Recipe& recipe, const Model& model, const std::string& where, const Needs& needs) {
-  std::vector<std::string> views;
-  for (const ViewSpec& view : recipe.views) views.push_back(view.name);
-  for (const std::string& view : needs.views) {
-    if (!model.image) fail(Exit::usage, where, "needs pictures", "add an [image] table");
-    const auto found = std::find(views.begin(), views.end(), view);
-    if (found == views.end()) {
-      fail(Exit::usage, where, cat("asks for the view '", view, "'", did_you_mean(view, views)),
-           cat("add a [views.", view, "] table; there are ", joined(views)));
-    }
-    const ViewSpec& spec = recipe.views[static_cast<std::size_t>(found - views.begin())];
-    if (const std::int64_t patch = model.image->patch_size(); patch > 0 && spec.size % patch != 0) {
-      fail(Exit::usage, where,
-           cat("the view '", view, "' of ", spec.size, " pixels is no multiple of the patch, ", patch),
-           cat("set views.", view, ".size to a multiple of ", patch));
-    }
-    if (needs.picture_size && spec.size != recipe.model.image_size) {
-      fail(Exit::usage, where,
-           cat("needs the view '", view, "' as large as the pictures, ", recipe.model.image_size, " pixels"),
-           cat("leave views.", view, ".size out"));
-    }
-    if (spec.count < needs.copies) {
-      fail(Exit::usage, where, cat("needs ", needs.copies, " copies of each picture in the view '", view, "'"),
-           cat("set views.", view, ".count = ", needs.copies));
-    }
+const Source& source_of(const ObjectiveSpec& objective, const TrainingData& data) {
+  for (const Source& source : data.beside) {
+    if (source.name == objective.source) return source;
   }
-  if (needs.texts && !model.text) fail(Exit::usage, where, "needs captions", "add a [text] table");
-  if (needs.mixed_tokens && !model.text->mixes_tokens()) {
-    fail(Exit::usage, where, "needs a caption tower whose pieces see each other",
-         "set text.kind = \"transformer\"");
-  }
-  if (needs.patches && !model.image->has_patches()) {
-    fail(Exit::usage, where, "needs a picture tower that sees single patches", "set image.kind = \"vit\"");
-  }
-  if (!needs.pooled_only() && recipe.train.micro_batch > 0) {
-    fail(Exit::usage, where,
-         "looks at single tokens or encodes the batch anew, which a micro batch does not allow",
-         "leave train.micro_batch out");
-  }
-  if (needs.concepts && recipe.train.per_concept < 2) {
-    fail(Exit::usage, where, "needs several pictures of a concept in a batch",
-         "set train.per_concept to 2 or more");
-  }
+  return data.train;
 }
 
-void check_source(const std::string& name, const SourceFacts& source, const std::string& where,
-                  const Needs& needs) {
+void check_source(const ObjectiveSpec& objective, const Source& source) {
+  const Needs& needs = objective.needs;
   const auto refuse = [&](std::string_view what, std::string_view remedy) {
-    fail(Exit::usage, where, cat("needs ", what, ", and the source '", name, "' has none"),
-         std::string(remedy));
+    fail(Exit::usage, cat(objective.where, ": ", objective.name),
+         cat("needs ", what, ", and the source '", objective.source, "' has none"), remedy);
   };
-  if (!needs.views.empty() && !source.pictures) refuse("pictures", "name another 'source'");
-  if (needs.texts && !source.texts) refuse("texts", "name another 'source'");
-  if (needs.follows && !source.follows) {
+  if (!needs.views.empty() && !source.has_pictures()) refuse("pictures", "name another 'source'");
+  if (needs.texts && !source.has_texts()) refuse("texts", "name another 'source'");
+  if (needs.follows && !source.has_follows()) {
     refuse("texts that stand together",
            "give documents of several sentences (a blank line between documents), or "
            "pictures with several captions");
   }
 }
 
+void check_batch(const Recipe& recipe, const Source& source, const std::string& where,
+                 const std::string& name) {
+  const auto rows = static_cast<std::int64_t>(source.pairs.size());
+  if (recipe.train.batch <= rows) return;
+  fail(Exit::usage, where,
+       cat("a batch of ", recipe.train.batch, " is larger than ", name, ", which has ", rows,
+           source.has_pictures() ? " pictures" : " sentences"),
+       cat("set train.batch to at most ", rows));
+}
+
 }  // namespace
 
+void check_data(const Recipe& recipe, const TrainingData& data) {
+  for (const ObjectiveSpec& objective : recipe.objectives) check_source(objective, source_of(objective, data));
+  check_batch(recipe, data.train, "train.batch", "the data");
+  for (std::size_t i = 0; i < data.beside.size(); ++i)
+    check_batch(recipe, data.beside[i], recipe.data.beside[i].where,
+                cat("the source '", data.beside[i].name, "'"));
+}
+
+void check_texts(const Recipe& recipe, const std::map<std::string, SourceFacts>& sources) {
+  for (const ObjectiveSpec& objective : recipe.objectives) {
+    const SourceFacts& source = sources.at(objective.source);
+    if (!source.corpus.texts) continue;
+    const std::int64_t held = (source.statistics.counts > 0).sum().item<std::int64_t>();
+    if (held < objective.needs.pieces) {
+      fail(Exit::usage, cat(objective.where, ": ", objective.name),
+           cat("needs texts of at least ", objective.needs.pieces,
+               " different pieces, and those of the source '", objective.source, "' hold ", held),
+           "give more text, or a larger tokenizer.vocabulary");
+    }
+    if (objective.check_texts) objective.check_texts(source.corpus);
+  }
+}
+
 std::vector<std::shared_ptr<Objective>> make_objectives(const Recipe& recipe, Model& model, Teachers& teachers,
-                                                        const std::map<std::string, SourceFacts>& sources,
-                                                        std::int64_t steps) {
+                                                        const std::map<std::string, SourceFacts>& sources) {
   std::vector<std::shared_ptr<Objective>> objectives;
   for (const ObjectiveSpec& spec : recipe.objectives) {
     const SourceFacts& source = sources.at(spec.source);
-    objectives.push_back(spec.make({.where = spec.where,
-                                    .model = &model,
+    objectives.push_back(spec.make({.model = &model,
                                     .statistics = &source.statistics,
                                     .corpus = source.corpus,
                                     .teachers = &teachers,
-                                    .batch = recipe.train.batch,
-                                    .steps = steps,
                                     .init = Init(recipe.seed) / "objective" / spec.name}));
-    const std::string where = cat(spec.where, ": ", spec.name);
-    check_needs(recipe, model, where, objectives.back()->needs());
-    check_source(spec.source, source, where, objectives.back()->needs());
   }
   return objectives;
 }
@@ -98,13 +84,14 @@ std::map<std::string, SourceFacts> unread_sources(const Recipe& recipe, std::int
   return sources;
 }
 
-void check_objectives(const Recipe& recipe) {
+void check_groups(const Recipe& recipe) {
+  const OptimizerOptions& options = recipe.train.optimizer;
+  if (options.groups.empty()) return;
   const std::int64_t vocabulary = recipe.tokenizer.vocabulary + kSpecialCount;
   Model model(recipe.model, vocabulary, recipe.seed);
-  add_low_rank(model, recipe.train.optimizer.groups, recipe.seed);
+  add_low_rank(model, options.groups, recipe.seed);
   Teachers teachers(model);
-  const auto objectives = make_objectives(recipe, model, teachers, unread_sources(recipe, vocabulary), 1);
-  const OptimizerOptions& options = recipe.train.optimizer;
+  const auto objectives = make_objectives(recipe, model, teachers, unread_sources(recipe, vocabulary));
   plan_parameters(named_parameters(recipe, model, objectives), options.groups, options.adamw.weight_decay);
 }
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "core/error.h"
-#include "core/format.h"
 #include "core/random.h"
 
 namespace duet {
@@ -13,11 +11,7 @@ Sampler::Sampler(std::vector<std::int64_t> groups, std::int64_t batch, std::int6
                  std::uint64_t seed)
     : batch_(batch), per_concept_(per_concept), seed_(seed) {
   const auto rows = static_cast<std::int64_t>(groups.size());
-  if (batch > rows) {
-    fail(Exit::usage, "train.batch",
-         cat("a batch of ", batch, " is larger than the data, which has ", rows, " rows"),
-         cat("set train.batch to at most ", rows));
-  }
+  TORCH_CHECK(batch <= rows, "a batch of ", batch, " of ", rows, " rows");
   steps_per_epoch_ = rows / batch;
   std::map<std::int64_t, std::size_t> position;
   for (std::int64_t row = 0; row < rows; ++row) {

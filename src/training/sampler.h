@@ -10,7 +10,7 @@ namespace duet {
 
 class Sampler {
  public:
-  // groups[row]: the row's concept id. Error(usage) when a batch is larger than the data.
+  // groups[row]: the row's concept id; at least a batch of rows (check_data() saw to it).
   Sampler(std::vector<std::int64_t> groups, std::int64_t batch, std::int64_t per_concept, std::uint64_t seed);
 
   std::vector<std::int64_t> rows(std::int64_t step) const;  // `batch` distinct rows; any thread

@@ -15,9 +15,10 @@ SavedObjectives::SavedObjectives(const SavedModel& saved)
   const Recipe& recipe = saved.recipe;
   const auto objectives =
       make_objectives(recipe, *saved.model, *teachers_,
-                      unread_sources(recipe, std::max<std::int64_t>(1, saved.model->vocabulary())), 1);
+                      unread_sources(recipe, std::max<std::int64_t>(1, saved.model->vocabulary())));
   for (std::size_t i = 0; i < objectives.size(); ++i)
-    all_.push_back({recipe.objectives[i].name, recipe.objectives[i].kind, objectives[i]});
+    all_.push_back(
+        {recipe.objectives[i].name, recipe.objectives[i].kind, &recipe.objectives[i].needs, objectives[i]});
 }
 
 void SavedObjectives::restore(const SavedObjective& one) {

@@ -14,6 +14,7 @@ namespace duet {
 
 struct SavedObjective {
   std::string name, kind;
+  const Needs* needs = nullptr;
   std::shared_ptr<Objective> objective;
 };
 
@@ -25,7 +26,7 @@ class SavedObjectives {
   struct Able {
     std::string name, kind;
     Ability* ability = nullptr;
-    const Objective* objective = nullptr;
+    const Needs* needs = nullptr;
   };
   // Those of this ability (losses/shown.h), in evaluation mode on the model's device, in the recipe's order; or
   // only the one called `name`. Error(usage) when there is none, naming those that the run has: `what` is
@@ -37,7 +38,7 @@ class SavedObjectives {
       auto* ability = dynamic_cast<Ability*>(one.objective.get());
       if (ability == nullptr || (!name.empty() && one.name != name)) continue;
       restore(one);
-      able.push_back({one.name, one.kind, ability, one.objective.get()});
+      able.push_back({one.name, one.kind, ability, one.needs});
     }
     if (able.empty()) fail_without(what, name);
     return able;

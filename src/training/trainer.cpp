@@ -10,7 +10,7 @@
 #include "core/format.h"
 #include "core/log.h"
 #include "core/random.h"
-#include "losses/statistics.h"
+#include "losses/text/word_corpus.h"
 #include "run/saved_model.h"
 #include "training/finish.h"
 #include "training/objectives.h"
@@ -66,25 +66,30 @@ Trainer::Trainer(const Recipe& recipe, TrainingData data, std::optional<Tokenize
       device_(device),
       threads_(threads),
       precision_(choose_precision(recipe.train.precision, device)),
+      sources_(read_texts()),
       feed_(recipe_, data_, this->tokenizer()),
       data_fingerprint_(fingerprint(data_)) {
-  sources_.emplace("pairs", facts_of(data_.train));
-  for (const Source& source : data_.beside) sources_.emplace(source.name, facts_of(source));
   set_steps();
   build(start);
 }
 
+std::map<std::string, SourceFacts> Trainer::read_texts() const {
+  std::map<std::string, SourceFacts> sources;
+  sources.emplace("pairs", facts_of(data_.train));
+  for (const Source& source : data_.beside) sources.emplace(source.name, facts_of(source));
+  check_texts(recipe_, sources);
+  return sources;
+}
+
 SourceFacts Trainer::facts_of(const Source& source) const {
-  SourceFacts facts{.pictures = source.has_pictures(),
-                    .texts = tokenizer_ && source.has_texts(),
-                    .follows = source.has_follows(),
-                    .statistics = even_statistics(tokenizer_ ? tokenizer_->vocabulary() : 1)};
-  if (!facts.texts) return facts;
+  if (!tokenizer_ || !source.has_texts())
+    return {.statistics = even_statistics(tokenizer_ ? tokenizer_->vocabulary() : 1)};
   const TextFormat& format = recipe_.model.text.format;
-  facts.statistics = count_pieces(*tokenizer_, captions_of(source), format);
-  facts.corpus = {
-      .texts = [&source] { return captions_of(source); }, .tokenizer = &*tokenizer_, .format = format};
-  return facts;
+  return {.statistics = count_pieces(*tokenizer_, captions_of(source), format),
+          .corpus = {.texts = [&source] { return captions_of(source); },
+                     .tokenizer = &*tokenizer_,
+                     .format = format,
+                     .counts = std::make_shared<CorpusCounts>()}};
 }
 
 // A budget in minutes has no steps yet: rehearse() says what they are worth.
@@ -115,17 +120,15 @@ void Trainer::build(Start start) {
   add_low_rank(*model_, recipe_.train.optimizer.groups, recipe_.seed);
   model_->to(device_);
   teachers_.emplace(*model_);
-  objectives_ = make_objectives(recipe_, *model_, *teachers_, sources_, steps_);
+  objectives_ = make_objectives(recipe_, *model_, *teachers_, sources_);
   teachers_->to(device_);
   keep_tokens_ = false;
-  needs_.clear();
-  for (const auto& objective : objectives_) {
-    objective->to(device_);
-    needs_.push_back(objective->needs());
-    keep_tokens_ |= needs_.back().tokens;
+  for (std::size_t i = 0; i < objectives_.size(); ++i) {
+    objectives_[i]->to(device_);
+    keep_tokens_ |= recipe_.objectives[i].needs.tokens;
   }
   if (tokenizer_) model_->prepare_for_corpus(seen_pieces(), sources_.at("pairs").statistics.idf());
-  feed_.plan(recipe_, needs_, steps_);
+  feed_.plan(recipe_, steps_);
   const NamedTensors parameters = named_parameters(recipe_, *model_, objectives_);
   const OptimizerOptions& options = recipe_.train.optimizer;
   optimizer_.emplace(plan_parameters(parameters, options.groups, options.adamw.weight_decay), options.adamw);
@@ -140,9 +143,8 @@ void Trainer::build(Start start) {
 torch::Tensor Trainer::seen_pieces() const {
   torch::Tensor seen = torch::zeros_like(sources_.at("pairs").statistics.counts, torch::kBool);
   if (!recipe_.train.init_text.empty()) return seen.logical_not();
-  for (std::size_t i = 0; i < needs_.size(); ++i) {
-    const SourceFacts& source = sources_.at(recipe_.objectives[i].source);
-    if (needs_[i].texts && source.texts) seen = seen.logical_or(source.statistics.counts > 0);
+  for (const ObjectiveSpec& objective : recipe_.objectives) {
+    if (objective.needs.texts) seen = seen.logical_or(sources_.at(objective.source).statistics.counts > 0);
   }
   return seen;
 }
@@ -191,9 +193,9 @@ Compute Trainer::compute(std::uint64_t seed) const {
 }
 
 bool Trainer::shows_plain_main(const StepInfo& info) const {
-  for (std::size_t i = 0; i < needs_.size(); ++i) {
-    const auto& views = needs_[i].views;
-    if (!needs_[i].edits && recipe_.objectives[i].weight(info) > 0 &&
+  for (const ObjectiveSpec& objective : recipe_.objectives) {
+    const auto& views = objective.needs.views;
+    if (!objective.needs.edits && objective.weight(info) > 0 &&
         std::find(views.begin(), views.end(), "main") != views.end())
       return true;
   }

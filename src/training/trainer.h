@@ -58,6 +58,7 @@ class Trainer {
 
  private:
   void build(Start start);
+  std::map<std::string, SourceFacts> read_texts() const;
   SourceFacts facts_of(const Source& source) const;
   torch::Tensor seen_pieces() const;  // [V] bool
   void set_steps();
@@ -101,7 +102,6 @@ class Trainer {
   std::shared_ptr<Model> model_;
   std::optional<Teachers> teachers_;
   std::vector<std::shared_ptr<Objective>> objectives_;
-  std::vector<Needs> needs_;  // of each
   std::optional<AdamW> optimizer_;
   std::optional<Ema> ema_;
   std::optional<MetricsLog> log_;

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "training/objectives.h"
 
 namespace duet {
 namespace {
@@ -131,6 +132,7 @@ TrainingData read_training_data(const Recipe& recipe, const std::string& root) {
   }
   check_count(data, recipe.data.split > 0);
   read_beside(recipe, root, data);
+  check_data(recipe, data);
   if (!recipe.model.image) return data;
   const double max_bad_fraction = recipe.data.loader.max_bad_fraction;
   for (const auto* sources : {&data.validation, &data.beside, &data.beside_validation})

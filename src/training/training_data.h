@@ -15,7 +15,7 @@ struct TrainingData {
 };
 // Reads, checks and (with data.split) splits. `root` overrides where relative picture paths start. Error(data)
 // when more pictures are missing than data.max_bad_fraction allows, or the data lacks what the recipe's towers
-// see.
+// see; Error(usage) when it lacks what an objective needs.
 TrainingData read_training_data(const Recipe& recipe, const std::string& root);
 
 std::vector<std::string> captions_of(const Source& source);

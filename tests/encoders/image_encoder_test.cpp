@@ -30,9 +30,27 @@ TEST_P(EveryImageEncoder, HasItsShapesAndLearnsEverywhere) {
   const auto pooled = tower->pool(tower->encode(tokens));
   EXPECT_EQ(pooled.sizes(), (std::vector<std::int64_t>{3, GetParam().width}));
   EXPECT_EQ(tower->width(), GetParam().width);
-  EXPECT_EQ(tower->has_patches(), tower->patch_size() > 0);
   at::mul(pooled, at::randn_like(pooled)).sum().backward();
   EXPECT_EQ(parameters_without_gradient(*tower), 0);
+}
+
+// How many tokens a picture has, and whether each is of a patch of its own.
+TEST_P(EveryImageEncoder, TheRecipeKnowsItBeforeItIsMade) {
+  const ImageEncoderSpec spec = image_spec(GetParam().toml, 32);
+  const auto tower = image_tower(GetParam().toml, 32);
+  tower->eval();
+  const std::int64_t prefix = GetParam().tokens - spec.cells(32) * spec.cells(32);
+  EXPECT_TRUE(prefix == 0 || (prefix == 1 && spec.has_patches)) << prefix;
+  for (const std::int64_t size : {16, 64, 20, 9}) {
+    if (spec.has_patches && size % spec.stride != 0) continue;
+    EXPECT_EQ(tower->embed(random_images(1, size)).size(1), spec.cells(size) * spec.cells(size) + prefix)
+        << size;
+  }
+  const auto images = random_images(1, 64);
+  auto changed = images.clone();
+  changed.slice(2, 0, spec.stride).slice(3, 0, spec.stride).add_(1);  // the pixels of the first cell
+  const auto moved = (tower->embed(images) - tower->embed(changed)).abs().amax({0, 2}) > 0;
+  EXPECT_EQ(spec.has_patches, moved.sum().item<std::int64_t>() == 1);
 }
 
 // To the bit where only the memory format differs. Beside other pictures the sums of an fp32 convolution or

@@ -87,7 +87,7 @@ TEST(Pieces, CaptionIsTheIdfWeightedSumOfDistinctPieces) {
   EXPECT_NEAR(space->logit_scale.item<double>(), std::log(16.), 1e-6);
   space->text({}, ids, valid).sum().backward();
   EXPECT_TRUE(table.grad().defined());
-  EXPECT_TRUE(space->trains());
+  EXPECT_TRUE(specs("[[space]]\nkind = \"pieces\"\n").at(0).trains);
 }
 
 class Ridge : public testing::Test {
@@ -117,7 +117,7 @@ TEST_F(Ridge, SolvesTheNormalEquations) {
   const auto left = x.t().matmul(x).matmul(w) + .5 * w;
   EXPECT_LT(distance(left, x.t().matmul(y)), 1e-5);
   EXPECT_LT(space_->table().select(1, 3).abs().max().item<double>(), 1e-6);
-  EXPECT_FALSE(space_->trains());
+  EXPECT_FALSE(specs("[[space]]\nkind = \"ridge\"\n").at(0).trains);
   EXPECT_TRUE(space_->parameters().empty());
   EXPECT_EQ(space_->dimension(), 6);
 }

@@ -19,6 +19,7 @@ void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 
 class EveryTextEncoder : public testing::TestWithParam<Case> {
  protected:
+  TextEncoderSpec spec_ = text_spec(GetParam().toml);
   std::shared_ptr<TextEncoder> tower_ = text_tower(GetParam().toml, kVocabulary);
   torch::Tensor ids_ = torch::tensor({{3, 4, 5, 6, 7}, {8, 9, 10, 0, 0}, {11, 0, 0, 0, 0}});
   torch::Tensor valid_ = valid_of({5, 3, 1}, 5);
@@ -34,6 +35,14 @@ TEST_P(EveryTextEncoder, HasItsShapesAndLearnsEverywhere) {
   EXPECT_EQ(tower_->token_table().size(0), kVocabulary);
   at::mul(pooled, at::randn_like(pooled)).sum().backward();
   EXPECT_EQ(parameters_without_gradient(*tower_), 0);
+}
+
+TEST_P(EveryTextEncoder, TheRecipeKnowsItBeforeItIsMade) {
+  EXPECT_EQ(spec_.width, tower_->width());
+  EXPECT_EQ(spec_.width, tower_->token_table().size(1));
+  EXPECT_EQ(spec_.causal, tower_->causal_by_default());
+  const auto state = state_of(*tower_);
+  EXPECT_EQ(spec_.segments, state.contains("segments") ? state.at("segments").size(0) : 0);
 }
 
 TEST_P(EveryTextEncoder, MorePaddingChangesNothing) {
@@ -60,7 +69,7 @@ TEST_P(EveryTextEncoder, DirectionIsWhatWasAskedFor) {
     const auto before = tower_->encode(tower_->embed(ids_), all, causal);
     const auto after = tower_->encode(tower_->embed(changed), all, causal);
     const double earlier = distance(before.narrow(1, 0, 3), after.narrow(1, 0, 3));
-    if (causal || !tower_->mixes_tokens()) {
+    if (causal || !spec_.mixes_tokens) {
       EXPECT_LT(earlier, 1e-6);
     } else {
       EXPECT_GT(earlier, 1e-3);

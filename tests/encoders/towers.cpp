@@ -4,18 +4,26 @@
 
 namespace duet {
 
-std::shared_ptr<ImageEncoder> image_tower(std::string_view toml, std::int64_t size, std::uint64_t seed) {
+ImageEncoderSpec image_spec(std::string_view toml, std::int64_t size) {
   Config config = Config::parse(toml, "test.toml");
-  const auto tower = read_image_encoder(config, size)(Init(seed) / "image");
+  const ImageEncoderSpec spec = read_image_encoder(config, size);
   config.finish();
-  return tower;
+  return spec;
+}
+
+TextEncoderSpec text_spec(std::string_view toml) {
+  Config config = Config::parse(toml, "test.toml");
+  const TextEncoderSpec spec = read_text_encoder(config);
+  config.finish();
+  return spec;
+}
+
+std::shared_ptr<ImageEncoder> image_tower(std::string_view toml, std::int64_t size, std::uint64_t seed) {
+  return image_spec(toml, size).make(Init(seed) / "image");
 }
 
 std::shared_ptr<TextEncoder> text_tower(std::string_view toml, std::int64_t vocabulary, std::uint64_t seed) {
-  Config config = Config::parse(toml, "test.toml");
-  const auto tower = read_text_encoder(config).make(Init(seed) / "text", vocabulary);
-  config.finish();
-  return tower;
+  return text_spec(toml).make(Init(seed) / "text", vocabulary);
 }
 
 std::shared_ptr<Model> model_of(std::string_view toml, std::int64_t vocabulary, std::uint64_t seed) {

@@ -14,6 +14,8 @@
 
 namespace duet {
 
+ImageEncoderSpec image_spec(std::string_view toml, std::int64_t size);
+TextEncoderSpec text_spec(std::string_view toml);
 std::shared_ptr<ImageEncoder> image_tower(std::string_view toml, std::int64_t size, std::uint64_t seed = 1);
 std::shared_ptr<TextEncoder> text_tower(std::string_view toml, std::int64_t vocabulary, std::uint64_t seed = 1);
 std::shared_ptr<Model> model_of(std::string_view toml, std::int64_t vocabulary, std::uint64_t seed = 1);

@@ -121,8 +121,8 @@ def glove(p, corpus):
     for drawn in torch.randint(len(entries), (PAIRS,)).tolist():
         row, column = entries[drawn]
         x = torch.tensor(near[row, column], dtype=torch.float64)
-        told = (p["objective.input"][row] @ p["objective.output"][column] + p["objective.input_bias"][row, 0]
-                + p["objective.output_bias"][column, 0])
+        told = (p["objective.input"][row] @ p["objective.output"][column] + p["objective.input_bias"][row]
+                + p["objective.output_bias"][column])
         total = total + min(1, (x / 2) ** 0.75) * (told - x.log()) ** 2
     return total / PAIRS
 
@@ -142,7 +142,7 @@ def main():
     assert len(corpus.names) < len({w for t in texts for w in t}), "no word is too rare"
     size = len(corpus.names)
     tables = {"input": torch.randn(size, WIDTH, generator=generator), "output": torch.randn(size, WIDTH, generator=generator)}
-    biases = {"input_bias": torch.randn(size, 1, generator=generator), "output_bias": torch.randn(size, 1, generator=generator)}
+    biases = {"input_bias": torch.randn(size, generator=generator), "output_bias": torch.randn(size, generator=generator)}
     out = {"corpus/ids": ids, "corpus/ends": ends.long()}
     for objective, parameters in ((skip_gram, tables), (cbow, tables), (glove, tables | biases)):
         name = objective.__name__

@@ -39,14 +39,11 @@ std::shared_ptr<Model> reader(const std::string& keys) {
 const std::string kReadsTwo = "causal = false\npool = \"cls\"\ncontext = 10\nsegments = 2\n";
 
 std::shared_ptr<Objective> made(const std::string& table, Model& model) {
-  Config recipe = Config::parse("[[objective]]\n" + table, "r.toml");
-  const auto specs = read_objectives(recipe);
-  recipe.finish();
+  const ObjectiveSpec spec = testing::read_objective(table, model.spec());
   Setting setting;
-  setting.where = specs.front().where;
   setting.model = &model;
-  setting.init = Init(1) / "objective" / specs.front().name;
-  return specs.front().make(setting);
+  setting.init = Init(1) / "objective" / spec.name;
+  return spec.make(setting);
 }
 
 Batch golden_batch() {
@@ -151,7 +148,6 @@ class Recorder : public TextEncoder {
   }
   torch::Tensor pool(const torch::Tensor& tokens, const torch::Tensor&) override { return tokens.select(1, 0); }
   std::int64_t width() const override { return 8; }
-  bool mixes_tokens() const override { return true; }
   torch::Tensor token_table() const override { return table_; }
 
   torch::Tensor ids, valid, segments;
@@ -170,6 +166,9 @@ struct Recorded {
       return tower = std::make_shared<Recorder>(init);
     };
     spec.text.format = format;
+    spec.text.width = 8;
+    spec.text.mixes_tokens = true;
+    spec.text.segments = 2;
     model = std::make_shared<Model>(spec, kVocabulary, 1);
   }
   Ids row(std::int64_t at) const {  // what was read, without padding
@@ -530,15 +529,18 @@ TEST(DecoderObjectives, LookAtTheCellsOfAConvolutionTower) {
 }
 
 TEST(DecoderObjectives, AskForWhatTheyRead) {
-  const auto model = tiny_model(), two = reader(kReadsTwo);
-  const auto captioning = made("kind = \"captioning\"\nview = \"big\"\ndecoder_heads = 2\n", *model)->needs();
+  const auto pairs = tiny_model(), two = reader(kReadsTwo);
+  const auto needs_of = [](const std::string& table, const Model& model) {
+    return testing::read_objective(table, model.spec()).needs;
+  };
+  const Needs captioning = needs_of("kind = \"captioning\"\nview = \"big\"\ndecoder_heads = 2\n", *pairs);
   EXPECT_EQ(captioning.views, std::vector<std::string>{"big"});
   EXPECT_TRUE(captioning.tokens && captioning.texts);
-  const auto matching = made("kind = \"image_text_matching\"\ndecoder_heads = 2\n", *model)->needs();
+  const Needs matching = needs_of("kind = \"image_text_matching\"\ndecoder_heads = 2\n", *pairs);
   EXPECT_TRUE(matching.tokens && matching.texts);
-  const auto denoising = made("kind = \"denoising\"\ndecoder_heads = 2\n", *model)->needs();
+  const Needs denoising = needs_of("kind = \"denoising\"\ndecoder_heads = 2\n", *pairs);
   EXPECT_TRUE(denoising.mixed_tokens && denoising.edits && denoising.texts);
-  const auto next = made("kind = \"next_sentence\"\n", *two)->needs();
+  const Needs next = needs_of("kind = \"next_sentence\"\n", *two);
   EXPECT_TRUE(next.mixed_tokens && next.edits && next.texts && next.follows);
 }
 

@@ -87,10 +87,9 @@ TEST(Decoder, KnowsWhereATokenStands) {
 
 TEST(Decoder, RefusesHeadsThatDoNotDivideTheWidth) {
   Config recipe = Config::parse("decoder_layers = 3\ndecoder_heads = 3\n", "r.toml");
-  const DecoderOptions options = read_decoder(recipe);
-  EXPECT_EQ(options.layers, 3);
+  EXPECT_EQ(read_decoder(recipe, 9).layers, 3);
   try {
-    const Decoder made(Init(1), options, kShape);
+    read_decoder(recipe, 8);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.exit(), Exit::usage);

@@ -40,7 +40,6 @@ class Cells : public ImageEncoder {
   torch::Tensor encode(const torch::Tensor& tokens) override { return tokens; }
   torch::Tensor pool(const torch::Tensor& tokens) override { return tokens.mean(1); }
   std::int64_t width() const override { return 8; }
-  bool has_patches() const override { return false; }
 
   torch::Tensor seen;  // [N, 3, S, S]
 
@@ -65,7 +64,6 @@ class NumberedPatches : public ImageEncoder {
   }
   torch::Tensor pool(const torch::Tensor& tokens) override { return tokens.mean(1); }
   std::int64_t width() const override { return 4; }
-  bool has_patches() const override { return true; }
 
   torch::Tensor seen;  // [N, L]
 
@@ -78,7 +76,9 @@ template <class Tower, class... Args>
 std::pair<std::shared_ptr<Model>, std::shared_ptr<Tower>> model_with(const Args&... args) {
   auto tower = std::make_shared<Tower>(args...);
   ModelSpec spec;
-  spec.image = [tower](const Init&) { return tower; };
+  spec.image = {.make = [tower](const Init&) { return tower; },
+                .has_patches = std::is_same_v<Tower, NumberedPatches>,
+                .stride = kPatch};
   spec.image_size = kSize;
   return {std::make_shared<Model>(spec, testing::kVocabulary, 1), tower};
 }

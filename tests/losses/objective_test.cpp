@@ -17,9 +17,13 @@ using testing::make_objective;
 using testing::tiny_batch;
 using testing::tiny_model;
 
+// On towers with which every kind can do.
 std::vector<ObjectiveSpec> read(const std::string& text) {
   Config recipe = Config::parse(text, "r.toml");
-  auto specs = read_objectives(recipe);
+  ModelSpec model = testing::tiny_spec();
+  model.text.width = 12;
+  model.text.segments = 2;
+  auto specs = read_objectives(recipe, {.model = &model, .batch = 4});
   recipe.finish();
   return specs;
 }
@@ -105,8 +109,8 @@ TEST_P(PairedKind, AccumulatesTheBigBatchsGradients) {
 }
 
 TEST_P(PairedKind, AsksForWhatItReads) {
-  const auto model = tiny_model();
-  const auto needs = make_objective("kind = \"" + GetParam() + "\"\nview = \"other\"\n", *model)->needs();
+  const Needs needs =
+      testing::read_objective("kind = \"" + GetParam() + "\"\nview = \"other\"\n", testing::tiny_spec()).needs;
   EXPECT_EQ(needs.views, std::vector<std::string>{"other"});
   EXPECT_TRUE(needs.pooled_only());
   EXPECT_EQ(needs.texts, GetParam() != "same_concept");

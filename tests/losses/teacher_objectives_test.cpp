@@ -40,17 +40,13 @@ std::shared_ptr<Model> tiny_vit() {
 struct Taught {
   Taught(std::shared_ptr<Model> on, const std::string& table, std::int64_t batch_size = 4)
       : model(std::move(on)), teachers(*model) {
-    Config recipe = Config::parse("[[objective]]\n" + table, "r.toml");
-    const auto specs = read_objectives(recipe);
-    recipe.finish();
+    const ObjectiveSpec spec = testing::read_objective(table, model->spec(), batch_size);
+    needs = spec.needs;
     Setting setting;
-    setting.where = specs.front().where;
     setting.model = model.get();
     setting.teachers = &teachers;
-    setting.batch = batch_size;
-    setting.steps = kSteps;
     setting.init = Init(1);
-    objective = specs.front().make(setting);
+    objective = spec.make(setting);
   }
   void step(std::int64_t at) {
     const StepInfo info{.step = at, .steps = kSteps};
@@ -59,6 +55,7 @@ struct Taught {
   }
   std::shared_ptr<Model> model;
   Teachers teachers;
+  Needs needs;
   std::shared_ptr<Objective> objective;
 };
 
@@ -224,7 +221,7 @@ TEST_P(TaughtKind, JudgingChangesNothing) {
 
 TEST_P(TaughtKind, AsksForWhatItReads) {
   Taught taught(model(), GetParam().table());
-  const Needs needs = taught.objective->needs();
+  const Needs& needs = taught.needs;
   EXPECT_EQ(needs.views.front(), "main");
   const bool on_patches = GetParam().name == "masked_feature";
   EXPECT_EQ(needs.copies, on_patches ? 1 : 2);
@@ -345,7 +342,7 @@ TEST(Byol, ACollapsedTeacherCostsWhatARightAngleDoes) {
 TEST(SelfDistillation, IsLnOfThePrototypesWhenTheyAreAllAlike) {
   Taught taught(tiny_model(),
                 "kind = \"self_distillation\"\nview = \"main\"\nlocal_view = \"\"\nprototypes = 9\n");
-  EXPECT_EQ(taught.objective->needs().views, std::vector<std::string>{"main"});
+  EXPECT_EQ(taught.needs.views, std::vector<std::string>{"main"});
   EncodedBatch encoded(*taught.model, tiny_batch(4, 3, 2), {});
   const torch::NoGradGuard no_grad;
   taught.objective->named_parameters()["head.student.prototypes"].fill_(1);
@@ -375,11 +372,11 @@ TEST(SelfDistillation, MayBeginLate) {
 TEST(SelfDistillation, SharesTheTeachersPassWithMaskedFeature) {
   const auto model = tiny_vit();
   Taught pictures(model, "kind = \"self_distillation\"\nview = \"main\"\nlocal_view = \"\"\nprototypes = 9\n");
-  Config recipe = Config::parse("[[objective]]\nkind = \"masked_feature\"\nprototypes = 9\n", "r.toml");
   Setting setting;
   setting.model = model.get();
   setting.teachers = &pictures.teachers;
-  const auto patches = read_objectives(recipe).front().make(setting);
+  const auto patches =
+      testing::read_objective("kind = \"masked_feature\"\nprototypes = 9\n", model->spec()).make(setting);
   Batch batch = tiny_batch(4, 3, 2);
   batch.views["main"] = batch.views["main"].repeat_interleave(2, 2).repeat_interleave(2, 3);
   EncodedBatch encoded(*model, batch, {});

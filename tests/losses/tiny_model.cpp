@@ -33,7 +33,6 @@ class TinyImage : public ImageEncoder {
     return at::batch_norm(pooled, {}, {}, mean_, variance_, is_training(), 0.1, 1e-5, false);
   }
   std::int64_t width() const override { return 12; }
-  bool has_patches() const override { return true; }
 
  private:
   TinyOptions options_;
@@ -56,7 +55,6 @@ class TinyText : public TextEncoder {
     return (tokens * mask).sum(1) / mask.sum(1);
   }
   std::int64_t width() const override { return 10; }
-  bool mixes_tokens() const override { return false; }
   torch::Tensor token_table() const override { return table_; }
 
  private:
@@ -66,12 +64,15 @@ class TinyText : public TextEncoder {
 
 }  // namespace
 
-std::shared_ptr<Model> tiny_model(const TinyOptions& options) {
+ModelSpec tiny_spec(const TinyOptions& options) {
   ModelSpec spec;
-  spec.image = [options](const Init& init) { return std::make_shared<TinyImage>(init, options); };
+  spec.image = {.make = [options](const Init& init) { return std::make_shared<TinyImage>(init, options); },
+                .has_patches = true,
+                .stride = 4};
   spec.text.make = [options](const Init& init, std::int64_t vocabulary) {
     return std::make_shared<TinyText>(init, vocabulary, options);
   };
+  spec.text.width = 10;
   Config recipe = Config::parse(
       "[[space]]\nname = \"joint\"\ndimension = 6\n[[space]]\nname = \"pieces\"\nkind = \"pieces\"\ndimension "
       "= 7\n"
@@ -79,7 +80,11 @@ std::shared_ptr<Model> tiny_model(const TinyOptions& options) {
       "spaces.toml");
   spec.spaces = read_spaces(recipe);
   spec.image_size = 8;
-  auto model = std::make_shared<Model>(spec, kVocabulary, 1);
+  return spec;
+}
+
+std::shared_ptr<Model> tiny_model(const TinyOptions& options) {
+  auto model = std::make_shared<Model>(tiny_spec(options), kVocabulary, 1);
   const auto statistics = tiny_statistics();
   model->prepare_for_corpus(statistics.counts > 0, statistics.idf());
   return model;
@@ -120,16 +125,21 @@ CorpusStatistics tiny_statistics() {
   return statistics;
 }
 
-std::shared_ptr<Objective> make_objective(const std::string& table, Model& model) {
+ObjectiveSpec read_objective(const std::string& table, const ModelSpec& model, std::int64_t batch) {
   Config recipe = Config::parse("[[objective]]\n" + table, "r.toml");
-  const auto specs = read_objectives(recipe);
+  ObjectiveSpec spec = read_objectives(recipe, {.model = &model, .batch = batch}).front();
   recipe.finish();
+  return spec;
+}
+
+std::shared_ptr<Objective> make_objective(const std::string& table, Model& model) {
+  const ObjectiveSpec spec = read_objective(table, model.spec());
   const auto statistics = tiny_statistics();
   Setting setting;
   setting.model = &model;
   setting.statistics = &statistics;
-  setting.init = Init(1) / "objective" / specs.front().name;
-  return specs.front().make(setting);
+  setting.init = Init(1) / "objective" / spec.name;
+  return spec.make(setting);
 }
 
 double relative_distance(const torch::Tensor& a, const torch::Tensor& b) {

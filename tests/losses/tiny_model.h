@@ -21,6 +21,7 @@ struct TinyOptions {
   bool batch_norm = false;
 };
 
+ModelSpec tiny_spec(const TinyOptions& options = {});
 std::shared_ptr<Model> tiny_model(const TinyOptions& options = {});
 
 // `rows` pairs with ids of their own, except that rows 0 and 1 share a concept and rows 2 and 3 a picture.
@@ -29,7 +30,9 @@ Batch tiny_batch(std::int64_t rows, std::uint64_t seed, std::int64_t copies = 1)
 // As if 10 captions had been counted; piece 5 is in none of them.
 CorpusStatistics tiny_statistics();
 
-// The objective of one [[objective]] table, made for `model`.
+// One [[objective]] table, read as in a recipe of that model and batch.
+ObjectiveSpec read_objective(const std::string& table, const ModelSpec& model, std::int64_t batch = 4);
+// Its objective, made for `model`.
 std::shared_ptr<Objective> make_objective(const std::string& table, Model& model);
 
 // Sum of absolute differences between two gradients, relative to the first one's.

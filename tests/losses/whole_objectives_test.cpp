@@ -53,11 +53,9 @@ TEST_P(WholeObjective, EqualsPlainPyTorch) {
   const std::string& name = one.name();
   const auto model = tiny_model();
   golden().set(*model, "tower/", "");
-  Config recipe = Config::parse("[[objective]]\nkind = \"" + one.kind + "\"\n" + one.keys, "r.toml");
-  const auto specs = read_objectives(recipe);
-  recipe.finish();
+  const ObjectiveSpec spec = testing::read_objective("kind = \"" + one.kind + "\"\n" + one.keys, model->spec());
   const CorpusStatistics counted = statistics();
-  const auto objective = specs.front().make({.model = model.get(), .statistics = &counted, .init = Init(1)});
+  const auto objective = spec.make({.model = model.get(), .statistics = &counted, .init = Init(1)});
   golden().set(*objective, name + "/head/", "objective.");
   for (const auto& item : objective->named_buffers()) {
     const std::string of_batch = "batch/" + item.key();

@@ -43,12 +43,11 @@ const Tokenizer& tokenizer() {
 }
 
 std::shared_ptr<Objective> make(const std::string& keys, const Texts& texts, Model& model) {
-  Config recipe = Config::parse("[[objective]]\n" + keys, "r.toml");
-  const auto specs = read_objectives(recipe);
-  recipe.finish();
-  Setting setting{.where = specs.front().where, .model = &model};
+  const ObjectiveSpec spec = testing::read_objective(keys, model.spec());
+  Setting setting{.model = &model};
   setting.corpus = {.texts = [texts] { return texts; }, .tokenizer = &tokenizer(), .format = {.eos = true}};
-  return specs.front().make(setting);
+  spec.check_texts(setting.corpus);
+  return spec.make(setting);
 }
 
 LossTerms loss_of(Objective& objective, Model& model, std::uint64_t seed) {
@@ -340,11 +339,7 @@ TEST(WordVectors, Refusals) {
   EXPECT_THAT(of("kind = \"word2vec\"\nnegatives = 50\n", {"a b c d"}), HasSubstr("different pieces, too few"));
   EXPECT_THAT(of(words + "min_count = 1\nsubsample = 1e-9\n", {"a b c d e f g h"}),
               AllOf(StartsWith("r.toml:2:1: "), HasSubstr("subsample = 1e-09 leaves 0.0 %")));
-  EXPECT_THAT(message([] {
-                Config recipe = Config::parse("[[objective]]\nkind = \"glove\"\nmin_count = 3\n", "r.toml");
-                read_objectives(recipe);
-                recipe.finish();
-              }),
+  EXPECT_THAT(message([&] { testing::read_objective("kind = \"glove\"\nmin_count = 3\n", model->spec()); }),
               AllOf(StartsWith("r.toml:3:1: "), HasSubstr("min_count")));
 }
 
@@ -352,9 +347,9 @@ TEST(WordVectors, AreMadeWithoutTexts) {  // for `duet check`
   for (const std::string kind : {"word2vec", "glove"}) {
     for (const std::string unit : {"word", "piece"}) {
       const auto model = tiny_model();
-      const auto objective =
-          testing::make_objective("kind = \"" + kind + "\"\nunit = \"" + unit + "\"\n", *model);
-      EXPECT_TRUE(objective->needs().texts);
+      const std::string table = "kind = \"" + kind + "\"\nunit = \"" + unit + "\"\n";
+      EXPECT_TRUE(testing::read_objective(table, model->spec()).needs.texts);
+      const auto objective = testing::make_objective(table, *model);
       EXPECT_GT(objective->parameters().size(), 0u);
     }
   }

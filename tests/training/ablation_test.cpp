@@ -432,16 +432,32 @@ TEST(Ablation, TellsTheGrid) {
   AblationResults results(folder.results(), plan);
   ASSERT_FALSE(fill_all(plan, results, 3));
   const std::string text = grid_text(plan, results);
-  EXPECT_THAT(text, HasSubstr("alone      1.00       2       40     2      40     2/4"));
-  EXPECT_THAT(text, HasSubstr("wide_head  2.00       2       20     2      20     1/4"));
+  EXPECT_THAT(text, HasSubstr("alone      1.00       not measured  2       40     2      40     2/4"));
+  EXPECT_THAT(text, HasSubstr("wide_head  2.00       not measured  2       20     2      20     1/4"));
   EXPECT_THAT(text, HasSubstr("5 of 8 runs to do"));
+  results.add_memory(
+      {.arm = "alone", .peak_bytes = 612'000'000, .identity = cost_identity(plan, plan.arm("alone"))});
+  results.add_memory({.arm = "wide_head", .peak_bytes = 1, .identity = "of another recipe"});
+  const std::string later = grid_text(plan, AblationResults(folder.results(), plan));
+  EXPECT_THAT(later, HasSubstr(cat("alone      1.00       ", human_bytes(612'000'000))));
+  EXPECT_THAT(later, HasSubstr("wide_head  2.00       not measured"));
 }
 
 // ---- Processes
 
+// Three hundred million bytes held at once, by a program that is small itself.
+TEST(AblationProcess, TellsTheMostMemoryThatAProgramHeld) {
+  const std::uint64_t small = run_program({"/bin/sh", "-c", "exit 0"}).peak_bytes;
+  const std::uint64_t large =
+      run_program({"/bin/sh", "-c", "head -c 300000000 /dev/zero | tail -n 1 > /dev/null"}).peak_bytes;
+  EXPECT_GT(small, 0u);
+  EXPECT_GT(large, 290'000'000u);
+  EXPECT_GT(large, small);
+}
+
 TEST(AblationProcess, TellsHowAProgramEnded) {
-  EXPECT_EQ(run_program({"/bin/sh", "-c", "exit 3"}), 3);
-  EXPECT_EQ(run_program({"/bin/sh", "-c", "kill -9 $$"}), 128 + 9);
+  EXPECT_EQ(run_program({"/bin/sh", "-c", "exit 3"}).code, 3);
+  EXPECT_EQ(run_program({"/bin/sh", "-c", "kill -9 $$"}).code, 128 + 9);
   EXPECT_EQ(failure_of([] { run_program({"/nowhere/program"}); }).exit, Exit::failed);
   EXPECT_EQ(shell_line({"duet", "a b", "it's", "--set", "x=[1]"}), "duet 'a b' 'it'\\''s' --set 'x=[1]'");
 }

@@ -24,7 +24,6 @@ class Cells : public ImageEncoder {
   torch::Tensor encode(const torch::Tensor& tokens) override { return tokens; }
   torch::Tensor pool(const torch::Tensor& tokens) override { return tokens.squeeze(2); }
   std::int64_t width() const override { return 16; }
-  bool has_patches() const override { return false; }
 };
 
 // White but for cell `row`.
@@ -116,7 +115,7 @@ struct Fixture {
 
 Fixture cells_with(const std::string& spaces) {
   Recipe recipe = recipe_with(spaces);
-  recipe.model.image = [](const Init&) { return std::make_shared<Cells>(); };
+  recipe.model.image.make = [](const Init&) { return std::make_shared<Cells>(); };
   return {recipe, sixteen_cells()};
 }
 

@@ -64,7 +64,7 @@ int run_check(const CheckOptions& options) {
   model.prepare_for_corpus(statistics.counts > 0, statistics.idf());
   add_low_rank(model, recipe.train.optimizer.groups, recipe.seed);
   Teachers teachers(model);
-  const auto objectives = make_objectives(recipe, model, teachers, unread_sources(recipe, vocabulary), 1);
+  const auto objectives = make_objectives(recipe, model, teachers, unread_sources(recipe, vocabulary));
   const OptimizerOptions& optimizer = recipe.train.optimizer;
   plan_parameters(named_parameters(recipe, model, objectives), optimizer.groups, optimizer.adamw.weight_decay);
   for (const ObjectiveSpec& objective : recipe.objectives) {

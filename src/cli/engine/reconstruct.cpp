@@ -59,7 +59,7 @@ Pictures read_drawn(const Source& source, const SavedModel& saved) {
 PictureGuess show(const SavedModel& saved, const SavedObjectives::Able<ShowsPictures>& able,
                   const torch::Tensor& pixels, const ReconstructOptions& options) {
   Batch batch;
-  for (const std::string& view : able.objective->needs().views) batch.views[view] = pixels;
+  for (const std::string& view : able.needs->views) batch.views[view] = pixels;
   batch.rows.resize(static_cast<std::size_t>(pixels.size(0)));
   const auto seed = static_cast<std::uint64_t>(options.seed);
   EncodedBatch encoded(*saved.model, batch,

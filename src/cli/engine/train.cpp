@@ -127,7 +127,7 @@ int train_new(const TrainOptions& options) {
   // What was read to pick the recipe has been spoken of, unless it is read in another way now.
   recipe.data.train.aloud =
       options.data.empty() || std::any_of(options.sets.begin(), options.sets.end(), moves_data);
-  check_objectives(recipe);
+  check_groups(recipe);
   const torch::Device device = choose_device(options.device);
   const int threads = set_compute_threads(options.threads);
   TrainingData data = read_training_data(recipe, options.root);
