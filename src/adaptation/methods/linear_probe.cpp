@@ -1,0 +1,28 @@
+// linear_probe: logistic regression on frozen features (CLIP, Radford et al. 2021, appendix A.3): input and C
+// are chosen on validation, then it is fitted to support and validation together.
+#include "adaptation/methods/kinds.h"
+#include "adaptation/methods/linear_input.h"
+#include "evaluation/logistic.h"
+
+namespace duet {
+
+Adapted fit_linear_probe(const AdaptationTask& task, const Part& support, const Part& validation,
+                         std::uint64_t) {
+  std::string name;
+  ChosenC best;
+  for (const LinearInput& input : linear_inputs(support)) {
+    LogisticProblem problem(input.of(support), support.labels, task.classes);
+    const ChosenC chosen = choose_c(problem, input.of(validation), validation.labels);
+    if (!chosen.judgement.better_than(best.judgement)) continue;
+    best = chosen;
+    name = input.name();
+  }
+  const Part both = joined(support, validation);
+  const LinearInput input(name, both);
+  const LinearProbe probe = fit_logistic(input.of(both), both.labels, task.classes, best.c);
+  return {.classifier = linear_classifier(input.folded(probe)),
+          .chosen = {{"input", name}, {"C", best.c}},
+          .validated = verdict_of(best.judgement)};
+}
+
+}  // namespace duet
