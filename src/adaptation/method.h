@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -51,11 +52,12 @@ class Classifier {
   virtual TensorMap tensors() const = 0;
 };
 
-// How well logits tell the labels of a validation part: the higher accuracy is better, of equal ones the lower
-// cross entropy.
+// How well logits tell the labels of a validation part: the lower cross entropy is better. (Of a few items an
+// accuracy is a handful of steps that many settings share; and the scale is each classifier's own affair.)
 struct Verdict {
-  double accuracy = 0, cross_entropy = 0;
-  bool better_than(const Verdict& other) const;
+  double accuracy = 0;
+  double cross_entropy = std::numeric_limits<double>::infinity();  // at the scale that tells the labels best
+  bool better_than(const Verdict& other) const { return cross_entropy < other.cross_entropy; }
 };
 Verdict judged(const torch::Tensor& logits, const torch::Tensor& labels);
 

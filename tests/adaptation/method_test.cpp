@@ -28,11 +28,16 @@ TEST(Methods, AccuracyAndCrossEntropy) {
   EXPECT_NEAR(cross_entropy_of(torch::zeros({4, 3}), torch::tensor({0, 1, 2, 0})), std::log(3), 1e-12);
 }
 
-TEST(Methods, OfEqualAccuracyTheLowerCrossEntropyIsBetter) {
-  const Verdict best{.accuracy = .5, .cross_entropy = 1};
-  EXPECT_TRUE(best.better_than({.accuracy = .4, .cross_entropy = .1}));
-  EXPECT_TRUE(best.better_than({.accuracy = .5, .cross_entropy = 2}));
-  EXPECT_FALSE(best.better_than(best));
+TEST(Methods, AVerdictDoesNotDependOnTheScale) {
+  const auto logits = torch::tensor({{2.0F, 0.0F}, {0.0F, 1.0F}, {1.0F, 0.5F}}),
+             labels = torch::tensor({0, 1, 1});
+  const Verdict verdict = judged(logits, labels);
+  EXPECT_NEAR(verdict.accuracy, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(judged(logits * 7, labels).cross_entropy, verdict.cross_entropy, 1e-6);
+  EXPECT_LT(verdict.cross_entropy, cross_entropy_of(logits * 7, labels));
+  EXPECT_TRUE(verdict.better_than(judged(torch::zeros({3, 2}), labels)));
+  EXPECT_TRUE(verdict.better_than({}));
+  EXPECT_FALSE(verdict.better_than(verdict));
 }
 
 }  // namespace

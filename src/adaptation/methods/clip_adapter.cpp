@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::array kRatios{.2, .5, .8};  // how much of the answer is the adapter's
 constexpr std::int64_t kReduction = 4;
+constexpr std::int64_t kBatch = 256, kSteps = 100;  // about: whole epochs
 
 torch::Tensor drawn(const Init& init, std::string_view name, std::int64_t out, std::int64_t in) {
   const double bound = 1 / std::sqrt(static_cast<double>(in));
@@ -36,11 +37,13 @@ Adapted fit_clip_adapter(const AdaptationTask& task, const Part& support, const 
   FeatureAdapter best = start_of(task, 0, seed);
   Verdict verdict = judged(logits_of(best, asked.rows), asked.labels);
   std::int64_t epoch = 0;
+  const std::int64_t batches = (shown.rows.size(0) + kBatch - 1) / kBatch;
+  const std::int64_t epochs = std::max<std::int64_t>(1, kSteps / batches);
   for (const double ratio : kRatios) {
     FeatureAdapter adapter = start_of(task, ratio, seed);
     const BestEpoch trained =
-        train_on_features({adapter.down, adapter.up}, {.lr = 1e-3, .epochs = 40, .batch = 256}, shown, asked,
-                          seed_of(seed, "clip_adapter"),
+        train_on_features({adapter.down, adapter.up}, {.lr = 3e-3, .epochs = epochs, .batch = kBatch}, shown,
+                          asked, seed_of(seed, "clip_adapter"),
                           [&adapter](const torch::Tensor& rows) { return logits_of(adapter, rows); });
     if (trained.epoch == 0 || !trained.verdict.better_than(verdict)) continue;
     best = adapter;

@@ -12,6 +12,8 @@
 namespace duet {
 namespace {
 
+constexpr std::int64_t kVerdicts = 40;  // most of a training: one costs as much as a step
+
 torch::Tensor shuffled(std::int64_t count, std::uint64_t seed) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), 0);
@@ -55,6 +57,7 @@ BestEpoch train_on_features(const std::vector<torch::Tensor>& parameters, const 
   const ScheduleOptions schedule{.warmup = 0};
   const std::int64_t count = support.rows.size(0);
   const std::int64_t batches = (count + options.batch - 1) / options.batch, steps = options.epochs * batches;
+  const std::int64_t every = (options.epochs + kVerdicts - 1) / kVerdicts;
   std::int64_t step = 0;
   for (std::int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
     const auto order = shuffled(count, seed_of(seed, "order", epoch));
@@ -64,6 +67,7 @@ BestEpoch train_on_features(const std::vector<torch::Tensor>& parameters, const 
       set_gradients(loss, parameters);
       optimizer.step(lr_share(schedule, step++, steps));
     }
+    if (epoch % every != 0 && epoch != options.epochs) continue;
     const Verdict now = verdict();
     if (!now.better_than(best.verdict)) continue;
     best = {.epoch = epoch, .verdict = now};

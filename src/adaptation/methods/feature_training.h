@@ -1,5 +1,5 @@
-// Small parameters trained on frozen features: every epoch is judged on the validation part, and the best one
-// is kept.
+// Small parameters trained on frozen features: epochs are judged on the validation part, all of them or
+// forty, and the best one is kept.
 #pragma once
 #include <torch/types.h>
 

@@ -11,7 +11,7 @@ namespace {
 // Votes fall to 1/e at a cosine distance of 1 / beta: from "all of the cache votes" to near duplicates alone.
 constexpr std::array kBetas{.5, 1., 2., 3.5, 5.5, 8., 12., 20., 32., 50., 80.};
 // Logits that a perfect match is worth.
-constexpr std::array kAlphas{.1, .2, .35, .6, 1., 1.7, 3., 5., 8., 13., 20., 35.};
+constexpr std::array kAlphas{.1, .2, .35, .6, 1., 1.7, 3., 5., 8., 13., 20., 35., 60.};
 
 }  // namespace
 
@@ -35,7 +35,7 @@ Verdict choose_strength(KeyCache& cache, const Examples& validation) {
   const auto distance = 1 - validation.rows.matmul(cache.keys.t());  // [n, k]
   torch::Tensor told;                                                // [n, C]
   if (cache.class_vectors.defined()) told = validation.rows.matmul(cache.class_vectors.t()) * cache.logit_scale;
-  Verdict best{.accuracy = -1};
+  Verdict best;
   const auto offer = [&](const torch::Tensor& logits, double alpha, double beta) {
     const Verdict verdict = judged(logits, validation.labels);
     if (!verdict.better_than(best)) return;

@@ -39,8 +39,12 @@ PromptTexts prompt_texts(const AdaptationTask& task, const std::vector<std::int6
       owner.push_back(static_cast<std::int64_t>(label));
     }
   }
-  const auto [ids, valid] = padded(texts, task.setting.tokenizer->id(kPad), task.setting.text_format.context,
-                                   task.setting.pad_to_context);
+  std::size_t longest = 1;
+  for (const auto& text : texts) longest = std::max(longest, text.size());
+  // Not a token more than is needed: each costs a pass of the tower in every step.
+  const std::int64_t length =
+      task.setting.pad_to_context ? task.setting.text_format.context : static_cast<std::int64_t>(longest);
+  const auto [ids, valid] = padded(texts, task.setting.tokenizer->id(kPad), length, true);
   return {.ids = ids,
           .valid = valid,
           .first = first,

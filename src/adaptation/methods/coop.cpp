@@ -1,0 +1,103 @@
+// coop: the words before a class's name are learned vectors, shared by all classes (CoOp, Zhou et al. 2022)
+#include "adaptation/classifiers.h"
+#include "adaptation/methods/feature_training.h"
+#include "adaptation/methods/kinds.h"
+#include "adaptation/methods/prompts.h"
+#include "core/random.h"
+#include "encoders/init.h"
+#include "losses/functional.h"
+#include "optim/adamw.h"
+#include "optim/schedule.h"
+
+namespace duet {
+namespace {
+
+constexpr std::int64_t kWords = 4;      // context vectors that are drawn
+constexpr std::int64_t kMostWords = 8;  // of a template
+constexpr double kStd = .02;
+// Few steps of the whole support, by AdamW, in place of the paper's many of small batches by SGD.
+constexpr std::int64_t kEpochs = 40, kPatience = 10;
+constexpr double kRate = 1e-2;
+
+// Ids of what stands before {} in the first template where something does ("a photo of a {}"); empty: none.
+std::vector<std::int64_t> template_words(const AdaptationTask& task, std::int64_t most) {
+  for (const std::string& text : task.templates) {
+    std::vector<std::int64_t> words = task.setting.tokenizer->encode(text.substr(0, text.find("{}")));
+    if (words.empty() || static_cast<std::int64_t>(words.size()) > most) continue;
+    return words;
+  }
+  return {};
+}
+
+struct Context {
+  std::vector<std::int64_t> words;
+  bool drawn = false;  // the words only hold the places
+};
+
+Context initial_context(const AdaptationTask& task) {
+  const TextFormat& format = task.setting.text_format;
+  // A name keeps at least half of what the specials leave.
+  const std::int64_t room =
+      std::max<std::int64_t>(1, (format.context - format.bos - format.cls - format.eos) / 2);
+  Context context{.words = template_words(task, std::min(kMostWords, room)), .drawn = false};
+  if (!context.words.empty()) return context;
+  return {.words = std::vector<std::int64_t>(static_cast<std::size_t>(std::min(kWords, room)),
+                                             task.setting.tokenizer->id(kMask)),
+          .drawn = true};
+}
+
+// The context vectors as a change of what the words say (Prompts::class_vectors).
+torch::Tensor initial_change(const Prompts& prompts, const Context& context, std::uint64_t seed) {
+  const auto words = prompts.word_vectors();
+  if (!context.drawn) return torch::zeros_like(words);
+  return Init(seed, "coop").normal("context", words.sizes(), kStd).to(words.device()) - words;
+}
+
+struct LearnedVectors {
+  torch::Tensor vectors;  // [C, D]
+  Verdict verdict;
+  std::int64_t epoch = 0;  // 0: the names' own
+};
+
+// The whole support is one batch: what a step costs is the text tower's pass over the names, whatever the
+// number of items.
+LearnedVectors learned(const AdaptationTask& task, const Prompts& prompts, torch::Tensor change,
+                       const Part& support, const Part& validation) {
+  const auto logits = [&task](const Part& items, const torch::Tensor& vectors) {
+    return items.rows.matmul(vectors.t()) * task.logit_scale;
+  };
+  LearnedVectors best{.vectors = task.class_vectors,
+                      .verdict = judged(logits(validation, task.class_vectors), validation.labels)};
+  if (!prompts.can_learn()) return best;
+  change.set_requires_grad(true);
+  AdamW optimizer({{.name = "context", .value = change}},
+                  {.lr = kRate, .beta1 = .9, .beta2 = .999, .eps = 1e-8});
+  std::int64_t last_better = 0;
+  Verdict lowest;
+  for (std::int64_t epoch = 0; epoch < kEpochs && epoch - last_better <= kPatience; ++epoch) {
+    const auto vectors = prompts.class_vectors(change);
+    const Verdict now = judged(logits(validation, vectors.detach()), validation.labels);
+    if (now.better_than(lowest)) {
+      lowest = now;
+      last_better = epoch;
+    }
+    if (now.better_than(best.verdict)) best = {.vectors = vectors.detach(), .verdict = now, .epoch = epoch + 1};
+    set_gradients(class_cross_entropy(logits(support, vectors), support.labels), {change});
+    optimizer.step(lr_share({.warmup = 0}, epoch, kEpochs));
+  }
+  return best;
+}
+
+}  // namespace
+
+Adapted fit_coop(const AdaptationTask& task, const Part& support, const Part& validation, std::uint64_t seed) {
+  const Context context = initial_context(task);
+  const Prompts prompts(task.setting, prompt_texts(task, context.words), task.class_vectors);
+  const LearnedVectors best =
+      learned(task, prompts, initial_change(prompts, context, seed), support, validation);
+  AdaptationTask told = task;
+  told.class_vectors = best.vectors;
+  return {.classifier = zero_shot_classifier(told), .chosen = {{"epoch", best.epoch}}};
+}
+
+}  // namespace duet
