@@ -64,11 +64,24 @@ Judge judge_by_names(const ClassifyOptions& options, const SavedModel& saved, co
   return judge;
 }
 
-Judge judge_by_examples(const ClassifyOptions& options, const SavedModel& saved, const EmbedSetting& setting) {
+constexpr const char* kPairs = "pairs of texts";
+
+SavedClassifier load_examples(const ClassifyOptions& options, const SavedModel& saved,
+                              const EmbedSetting& setting) {
   SavedClassifier kept = load_classifier(options.model, saved, setting);
+  const bool is_of_pictures = kept.items == "pictures";
+  if (!kept.items.empty() && is_of_pictures != options.texts.empty())
+    fail(Exit::usage, options.model, cat("learned from ", kept.items),
+         is_of_pictures ? "give --images" : "give --texts");
+  if (kept.items == kPairs && !options.calibrate.empty())
+    fail(Exit::usage, "--calibrate", cat("is not for ", kPairs), "the classifier brings its own scale");
   log_info(cat(options.model, ": ", kept.method, ", ", kept.classes.size(), " classes"));
+  return kept;
+}
+
+Judge judge_by_examples(SavedClassifier kept) {
   const std::shared_ptr<Classifier> classifier = std::move(kept.classifier);
-  return {.classes = kept.classes,
+  return {.classes = std::move(kept.classes),
           .logits = [classifier](const Part& items) { return classifier->logits(items); },
           .scale = kept.calibration};
 }
@@ -124,22 +137,29 @@ Asked ask_pictures(const ClassifyOptions& options, const SavedModel& saved, Clas
 
 // A text of pieces that no caption had is as near to the name of one class as to another's; a classifier that
 // trained its own tower may have seen them.
-Asked ask_texts(const ClassifyOptions& options, const EmbedSetting& setting, Classification& answer) {
+Asked ask_texts(const ClassifyOptions& options, const EmbedSetting& setting, bool pairs,
+                Classification& answer) {
   const std::string name = options.texts == "-" ? "standard input" : options.texts;
   const KnownPieces pieces(setting);
+  const auto holds_text = [&](const std::string& text) { return !setting.tokenizer->encode(text).empty(); };
   Source source;
   source.manifest = name;
   Asked asked;
   for (const std::string& line : read_lines(options.texts)) {
     answer.items.push_back({.item = line, .shown = line});
-    if (setting.tokenizer->encode(line).empty()) {
+    const std::size_t tab = line.find('\t');
+    if (pairs && (tab == std::string::npos || tab != line.rfind('\t')))
+      fail(Exit::data, cat(name, ":", answer.items.size()), "is no pair of texts",
+           "two texts with a TAB between them are expected");
+    const auto texts = pairs ? std::vector{line.substr(0, tab), line.substr(tab + 1)} : std::vector{line};
+    if (!std::ranges::all_of(texts, holds_text)) {
       answer.items.back().why = "holds no text";
     } else if (options.model.empty() && !pieces.in(line)) {
       answer.items.back().why = "the model knows no piece of it";
     }
     if (!answer.items.back().why.empty()) continue;
     asked.answers.push_back(answer.items.size() - 1);
-    source.pairs.push_back({.captions = {line}, .line = std::ssize(answer.items)});
+    source.pairs.push_back({.captions = texts, .line = std::ssize(answer.items)});
   }
   if (source.pairs.empty())
     fail(Exit::data, name, "has no line with a text that the model knows", "a text a line is expected");
@@ -206,9 +226,11 @@ int run_classify(const ClassifyOptions& options) {
   setting.progress = true;
   texts ? static_cast<void>(saved.texts()) : saved.pictures();
   Classification answer{.texts = texts};
-  const Asked asked = texts ? ask_texts(options, setting, answer) : ask_pictures(options, saved, answer);
-  Judge judge = by_names ? judge_by_names(options, saved, setting, names, templates)
-                         : judge_by_examples(options, saved, setting);
+  SavedClassifier kept = by_names ? SavedClassifier() : load_examples(options, saved, setting);
+  const Asked asked =
+      texts ? ask_texts(options, setting, kept.items == kPairs, answer) : ask_pictures(options, saved, answer);
+  Judge judge =
+      by_names ? judge_by_names(options, saved, setting, names, templates) : judge_by_examples(std::move(kept));
   if (!options.calibrate.empty()) judge.scale = scale_on(options, judge, saved, setting);
   // Not kept: who classifies does so once, and a folder of each picture set's features would only grow.
   const Features features = features_of(setting, saved, asked.items, {});
