@@ -20,6 +20,9 @@ using Clock = std::chrono::steady_clock;
 using Rows = std::vector<std::int64_t>;
 
 constexpr const char* kVersion = "few-shot 1";  // another protocol gives other rows
+constexpr const char* kNoNames =
+    "needs the classes' names in one space with the items: one tower alone has none, and pairs of texts have "
+    "none";
 
 torch::Tensor picked(const torch::Tensor& features, const Rows& rows) {
   if (!features.defined()) return {};
@@ -50,6 +53,12 @@ std::string lines_of(const AdaptationTask& task) {
   std::string lines;
   for (const ClassNames& one : task.names) lines += cat(one.label, "\t", joined(one.names, "\t"), "\n");
   return lines + joined(task.templates, "\n") + "\n";
+}
+
+// By what the table counts; of equals the one that is surer of what is right.
+bool is_better(const Verdict& one, const Verdict& other) {
+  if (one.accuracy != other.accuracy) return one.accuracy > other.accuracy;
+  return one.cross_entropy < other.cross_entropy;
 }
 
 }  // namespace
@@ -87,8 +96,7 @@ Part FewShotBench::labelled(const Rows& rows) const {
 Part FewShotBench::asked() const { return part_of(test_, data_->test_features(), data_->pool.test); }
 
 std::optional<std::string> FewShotBench::refusal(const MethodKind& kind) const {
-  if (kind.needs_names && !task_.class_vectors.defined())
-    return "needs the classes' names, and the model has no caption tower in one space with these items";
+  if (kind.needs_names && !task_.class_vectors.defined()) return kNoNames;
   return std::nullopt;
 }
 
@@ -105,7 +113,7 @@ FewShotFit FewShotBench::fit(const MethodKind& kind, const FewShotSplit& split) 
   fit.validation = verdict.accuracy;
   if (task_.class_vectors.defined())
     fit.falls_back =
-        judged(zero_shot_classifier(task_)->logits(validation), validation.labels).better_than(verdict);
+        is_better(judged(zero_shot_classifier(task_)->logits(validation), validation.labels), verdict);
   return fit;
 }
 
@@ -138,11 +146,7 @@ FewShotPlan usable(const FewShotBench& bench, FewShotPlan plan) {
     if (why) left_out.emplace_back(kind->name);
     return why.has_value();
   });
-  if (!left_out.empty())
-    log_warning(
-        cat("left out: ", joined(left_out),
-            " (they need the classes' names, and the model has no caption tower in one space with these "
-            "items)"));
+  if (!left_out.empty()) log_warning(cat("left out: ", joined(left_out), ", which ", kNoNames));
   return plan;
 }
 

@@ -18,8 +18,10 @@ struct Engine {
   int operator()(const duet::IndexOptions& options) const { return duet::run_index(options); }
   int operator()(const duet::SearchOptions& options) const { return duet::run_image_search(options); }
   int operator()(const duet::EmbedOptions& options) const { return duet::run_embed(options); }
+  int operator()(const duet::ClassifyOptions& options) const { return duet::run_classify(options); }
   int operator()(const duet::CheckOptions& options) const { return duet::run_check(options); }
   int operator()(const duet::AblateOptions& options) const { return duet::run_ablate(options); }
+  int operator()(const duet::FewShotOptions& options) const { return duet::run_fewshot(options); }
   int operator()(const duet::DataCheckOptions& options) const { return duet::run_data_check(options); }
   int operator()(const duet::ReconstructOptions& options) const { return duet::run_reconstruct(options); }
   int operator()(const duet::FillOptions& options) const { return duet::run_fill(options); }

@@ -71,8 +71,10 @@ Grammar::Grammar()
   add_index(*this);
   add_search(*this);
   add_embed(*this);
+  add_classify(*this);
   add_check(*this);
   add_ablate(*this);
+  add_fewshot(*this);
   add_look(*this);
   add_data(*this);
   add_tokenizer(*this);
@@ -186,6 +188,31 @@ void add_sets(CLI::App& app, std::vector<std::string>& sets) {
         if (equals != std::string::npos && equals > 0) return {};
         return cat("'", text, "' has no KEY=VALUE; write, say, --set train.lr=1e-4");
       });
+}
+
+void add_labels(CLI::App& app, LabelOptions& labels) {
+  add_value(app, "--label-column", labels.label_column, "COLUMN",
+            "the classes' column (default: label, class or category; of a folder its first folders)");
+  app.add_option(
+         "--concept-column", labels.concept_column,
+         "what pictures of one thing share, if there is such a column: it never stands on both sides of a "
+         "split; \"\": nothing (default: concept)")
+      ->type_name("COLUMN")
+      ->take_last();
+  add_switch(app, "--texts", labels.texts, "classify texts, through the caption tower");
+  add_value(app, "--text-column", labels.text_column, "COLUMN",
+            "the texts' column (default: text, sentence or caption)");
+  add_value(app, "--second-column", labels.second_column, "COLUMN",
+            "of pairs of texts: the second one's column");
+  add_value(app, "--separator", labels.separator, "TEXT",
+            "what stands between several labels of one item (default: one label each)");
+}
+
+void check_labels(const CLI::App& app, const LabelOptions& labels) {
+  const bool columns = !labels.text_column.empty() || !labels.second_column.empty();
+  if (!columns || labels.texts) return;
+  fail(Exit::usage, command_line_of(app), "--text-column and --second-column are for texts",
+       "add --texts, or leave them out to classify pictures");
 }
 
 void require_one_of(const CLI::App& app, const std::vector<CLI::Option*>& options) {

@@ -58,6 +58,9 @@ void add_batch(CLI::App& app, int& batch);
 void add_max_bad_fraction(CLI::App& app, double& fraction);
 void add_threads(CLI::App& app, int& threads, const std::string& what);
 void add_sets(CLI::App& app, std::vector<std::string>& sets);
+void add_labels(CLI::App& app, LabelOptions& labels);  // columns of classes, concepts and texts
+// Error(usage) for a column of texts without --texts.
+void check_labels(const CLI::App& app, const LabelOptions& labels);
 
 // Error(usage) naming the options unless exactly one of them was given.
 void require_one_of(const CLI::App& app, const std::vector<CLI::Option*>& options);
@@ -67,9 +70,11 @@ void add_train(Grammar& grammar);
 void add_evaluate(Grammar& grammar);
 void add_check(Grammar& grammar);
 void add_ablate(Grammar& grammar);
+void add_fewshot(Grammar& grammar);
 void add_index(Grammar& grammar);
 void add_search(Grammar& grammar);
 void add_embed(Grammar& grammar);
+void add_classify(Grammar& grammar);
 void add_look(Grammar& grammar);
 void add_data(Grammar& grammar);
 void add_tokenizer(Grammar& grammar);

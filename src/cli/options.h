@@ -19,6 +19,13 @@ struct TrainOptions {
   std::string device = "auto";        // auto | cpu | cuda
   int threads = 0;                    // compute threads; 0: all
 };
+// How a manifest tells pictures or texts with classes (datasets/labelled.h).
+struct LabelOptions {
+  std::string label_column = {}, concept_column = "concept";
+  bool texts = false;  // texts instead of pictures
+  std::string text_column = {}, second_column = {};
+  std::string separator = {};  // between several labels of an item
+};
 struct EvaluateOptions {
   std::string run;
   std::vector<std::string> data;  // --data [NAME=]manifest, repeatable; default: the recipe's validation data
@@ -28,7 +35,14 @@ struct EvaluateOptions {
   bool save = true;                                        // into RUN/results.json (--no-save)
   bool objectives = false;  // how its objectives do, against the same network untrained
   int batch = 256;
-  double max_bad_fraction = -1;  // of the pictures that may be unreadable; < 0: the recipe's
+  double max_bad_fraction = -1;    // of the pictures that may be unreadable; < 0: the recipe's
+  std::string task = "retrieval";  // or zero_shot | knn | linear_probe | ridge: how well it tells classes
+  std::string train, validation;   // --train, --validation: labelled data to learn from and to choose on
+  bool leave_out_shared = false;   // learned items that --data has too, instead of refusing them
+  LabelOptions labels = {};
+  std::string class_names, templates = "simple";  // --labels FILE and --templates, of zero_shot
+  std::int64_t k = 0;                             // neighbours of knn; 0: chosen
+  std::string report;                             // --report PAGE.html
 };
 struct IndexOptions {
   std::string run, images, out;  // --images DIR|manifest, --out BUNDLE (default RUN/index)
@@ -50,6 +64,37 @@ struct EmbedOptions {
   bool features = false;  // what the tower makes, before any embedding space
   std::string root, checkpoint = "best", device = "auto";
   int batch = 256;
+  double max_bad_fraction = 0.5;
+};
+struct ClassifyOptions {
+  std::string run;                                // a run, or a bundle
+  std::string images, texts;                      // --images DIR|manifest or --texts FILE (a text a line)
+  std::string class_names, templates = "simple";  // --labels FILE, told by their names; or
+  std::string model;                              // --model CLASSIFIER, that duet fewshot saved
+  std::int64_t top = 1;                           // classes an item
+  std::string calibrate, label_column;            // labelled items that set the probabilities' scale
+  bool json = false, csv = false;                 // at most one
+  std::string out;                                // "": stdout
+  std::string root, checkpoint = "best", device = "auto";
+  int batch = 256;
+  double max_bad_fraction = 0.5;
+};
+struct FewShotOptions {
+  std::string run, data, test;  // --data and --test: labelled; without --test a share of --data is kept for it
+  LabelOptions labels = {};
+  double test_share = 0.25;
+  std::vector<std::int64_t> shots = {};           // none: 1, 2, 4, 8, 16, or those of a splits file
+  std::int64_t seeds = 0;                         // 0: 10, or those of a splits file
+  std::vector<std::string> methods = {};          // none: all on frozen features; "all": those that train, too
+  std::string class_names, templates = "simple";  // --labels FILE; default: the labels are the names
+  std::string results;                            // "": RUN/fewshot/NAME.jsonl
+  std::string splits;                             // written, or replayed when it is there
+  bool leave_out_shared = false, fallback = true;
+  std::string out;                 // --save OUT: the classifier of a single method
+  std::string report, csv, latex;  // files; "": none
+  bool json = false;
+  std::string root, checkpoint = "best", device = "auto";
+  int batch = 256, threads = 0;
   double max_bad_fraction = 0.5;
 };
 struct CheckOptions {
@@ -123,9 +168,10 @@ struct NeighboursOptions {
   bool json = false;
 };
 
-using Command = std::variant<TrainOptions, EvaluateOptions, IndexOptions, SearchOptions, EmbedOptions,
-                             CheckOptions, AblateOptions, DataCheckOptions, ReconstructOptions, FillOptions,
-                             CompleteOptions, FollowsOptions, NeighboursOptions, TokenizerTrainOptions,
-                             TokenizerEncodeOptions, TokenizerDecodeOptions>;
+using Command =
+    std::variant<TrainOptions, EvaluateOptions, IndexOptions, SearchOptions, EmbedOptions, ClassifyOptions,
+                 FewShotOptions, CheckOptions, AblateOptions, DataCheckOptions, ReconstructOptions, FillOptions,
+                 CompleteOptions, FollowsOptions, NeighboursOptions, TokenizerTrainOptions,
+                 TokenizerEncodeOptions, TokenizerDecodeOptions>;
 
 }  // namespace duet

@@ -218,7 +218,7 @@ TEST(FewShot, MethodsWithoutAMeaningAreLeftOutOrRefused) {
 
   FewShotPlan named = plan_of({&kNamed});
   named.by_name = true;
-  EXPECT_THAT(failure_of([&] { usable(nameless, named); }).text, HasSubstr("'named' needs the classes' names"));
+  EXPECT_THAT(failure_of([&] { usable(nameless, named); }).text, HasSubstr("'named' needs the classes' names in one space"));
   FewShotPlan refusing = plan_of({&kRefusing});
   refusing.by_name = true;
   FewShotResults none({});

@@ -52,8 +52,9 @@ TEST(Completion, ScriptsAreSound) {
 
 TEST(Completion, ScriptsKnowEveryCommand) {
   for (const char* name : {"bash", "zsh", "fish"}) {
-    for (const char* command : {"train", "evaluate", "index", "search", "embed", "check", "ablate", "data",
-                                "tokenizer", "completion", "man", "help", "encode", "decode"}) {
+    for (const char* command :
+         {"train", "evaluate", "index", "search", "embed", "classify", "check", "ablate", "fewshot", "data",
+          "tokenizer", "completion", "man", "help", "encode", "decode"}) {
       EXPECT_THAT(script(name), HasSubstr(command)) << name;
     }
   }

@@ -98,6 +98,12 @@ TEST(ParseFewShot, Options) {
       "out");
 }
 
+TEST(ParseFewShot, ConceptsMayBeNoConcern) {
+  EXPECT_EQ(
+      parse_to<FewShotOptions>({"fewshot", "x", "--data", "a", "--concept-column", ""}).labels.concept_column,
+      "");
+}
+
 TEST(ParseFewShot, RefusesWhatHasNoMeaning) {
   const auto refused = [](std::vector<std::string> more, const std::string& words) {
     std::vector<std::string> line = {"fewshot", "runs/x", "--data", "photos"};
