@@ -1,4 +1,4 @@
-// train, evaluate and check.
+// train and check.
 #include <algorithm>
 #include <memory>
 
@@ -60,32 +60,6 @@ void add_train(Grammar& grammar) {
     }
     grammar.command = *options;
   });
-}
-
-void add_evaluate(Grammar& grammar) {
-  const auto options = std::make_shared<EvaluateOptions>();
-  CLI::App& app = add_command(grammar.app, grammar, "evaluate", "Train and judge",
-                              "recall and ranks of a run, both directions, with intervals",
-                              {{"on the recipe's validation data", "duet evaluate runs/quickstart"},
-                               {"on other pairs, under a name of your own",
-                                "duet evaluate runs/quickstart --data test=data/emoji/test_style.tsv"},
-                               {"for a script", "duet evaluate runs/quickstart --json --no-save"}});
-  add_value(app, "RUN", options->run, "RUN", "the folder that duet train wrote")->required();
-  add_list(app, "--data", options->data, "[NAME=]PATH",
-           "a manifest to judge on (repeatable; default: the recipe's validation data)");
-  add_list(app, "--captions", options->captions, "COLUMN",
-           "caption columns, repeated or with commas (default: the recipe's)")
-      ->delimiter(',');
-  add_checkpoint(app, options->checkpoint);
-  add_switch(app, "--objectives", options->objectives,
-             "how each objective of the run does on validation data, against the same network untrained");
-  add_switch(app, "--json", options->json, "print one JSON object");
-  add_switch_off(app, "--no-save", options->save, "do not write RUN/results.json");
-  add_root(app, options->root);
-  add_batch(app, options->batch);
-  add_max_bad_fraction(app, options->max_bad_fraction);
-  add_device(app, options->device);
-  app.callback([&grammar, options] { grammar.command = *options; });
 }
 
 void add_check(Grammar& grammar) {

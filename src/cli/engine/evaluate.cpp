@@ -1,10 +1,10 @@
 #include <iostream>
 
 #include "cli/engine.h"
+#include "cli/engine/run_results.h"
 #include "cli/engine/run_setting.h"
-#include "core/files.h"
+#include "core/error.h"
 #include "core/format.h"
-#include "core/log.h"
 #include "evaluation/retrieval.h"
 #include "training/trainer.h"
 
@@ -61,37 +61,15 @@ void print_table(const nlohmann::json& results) {
   }
 }
 
-// Into RUN/results.json, which holds the scores of one model: the best.
-void save_results(const EvaluateOptions& options, const SavedModel& saved, const nlohmann::json& results) {
-  if (saved.folder == fs::path(options.run)) {
-    log_info("not saved: nothing is added to a sealed folder");
-    return;
-  }
-  const fs::path file = fs::path(options.run) / "results.json";
-  if (options.checkpoint != "best") {
-    log_info(cat("not saved: ", file.string(), " is for the best checkpoint, these are scores of ",
-                 options.checkpoint));
-    return;
-  }
-  nlohmann::json all =
-      fs::exists(file) ? nlohmann::json::parse(read_file(file), nullptr, false) : nlohmann::json();
-  const bool same_model = all.is_object() && all.value("model", "") == saved.identity;
-  if (all.is_object() && !same_model)
-    log_info(cat(file.string(), " held scores of another model; they are replaced"));
-  if (!same_model) all = nlohmann::json::object();
-  all.update(results);
-  replace_file(file, all.dump(2) + "\n");
-  log_info(cat("wrote ", file.string()));
-}
-
 }  // namespace
 
 int run_evaluate(const EvaluateOptions& options) {
   if (options.objectives) return evaluate_objectives(options);
+  if (options.task != "retrieval") return evaluate_task(options);
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
   if (saved.recipe.model.spaces.empty())
     fail(Exit::usage, saved.folder.string(), "is one tower, which finds nothing", "give --objectives");
-  nlohmann::json results = {{"schema_version", 1}, {"model", saved.identity}, {"step", saved.step}};
+  nlohmann::json results = results_of(saved);
   nlohmann::json splits = nlohmann::json::object();
   for (Split& split : read_splits(options, saved.recipe)) {
     EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
@@ -107,7 +85,7 @@ int run_evaluate(const EvaluateOptions& options) {
     print_table(splits);
   }
   std::cout.flush();  // before the saving, which may fail
-  if (options.save) save_results(options, saved, results);
+  if (options.save) save_results(options.run, options.checkpoint, saved, results);
   return 0;
 }
 

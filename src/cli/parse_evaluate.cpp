@@ -1,0 +1,115 @@
+// evaluate: how well a run finds, and how well it tells classes.
+#include <algorithm>
+#include <memory>
+
+#include "cli/grammar.h"
+#include "core/error.h"
+#include "core/format.h"
+
+namespace duet {
+
+namespace {
+
+const std::vector<std::string> kTasks = {"retrieval", "zero_shot", "knn", "linear_probe", "ridge"};
+const std::vector<std::string> kOfFewshot = {"few_shot", "fine_tune"};  // known, to say where they are
+const std::vector<std::string> kProbes = {"knn", "linear_probe", "ridge"};
+const std::vector<std::string> kClassify = {"zero_shot", "knn", "linear_probe", "ridge"};
+
+bool holds(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// Given to another task an option would be passed over in silence.
+void check_belongs(const CLI::App& app, const std::string& task, const std::vector<std::string>& names,
+                   const std::vector<std::string>& tasks) {
+  for (const std::string& name : names) {
+    if (app.get_option(name)->count() == 0 || holds(tasks, task)) continue;
+    fail(Exit::usage, "duet evaluate", cat(name, " is not for --task ", task),
+         cat("it goes with --task ", joined(tasks, "|")));
+  }
+}
+
+void check_task(const CLI::App& app, const EvaluateOptions& options) {
+  const std::string& task = options.task;
+  if (holds(kOfFewshot, task)) {
+    fail(Exit::usage, cat("duet evaluate --task ", task), "is what duet fewshot measures",
+         "it draws its own splits: duet fewshot RUN --data LABELLED; see duet fewshot --help");
+  }
+  check_belongs(app, task, {"--captions", "--objectives"}, {"retrieval"});
+  check_belongs(app, task, {"--train"}, kProbes);
+  check_belongs(app, task, {"--labels", "--templates"}, {"zero_shot"});
+  check_belongs(app, task, {"-k"}, {"knn"});
+  check_belongs(app, task,
+                {"--validation", "--leave-out-shared", "--report", "--label-column", "--concept-column",
+                 "--texts", "--text-column", "--second-column", "--separator"},
+                kClassify);
+  const auto require = [&](const std::string& name, bool given) {
+    if (!given)
+      fail(Exit::usage, cat("duet evaluate --task ", task), cat(name, " is missing"),
+           cat("give ", name, " a folder of folders or a manifest with classes"));
+  };
+  require("--data", !holds(kClassify, task) || !options.data.empty());
+  require("--train", !holds(kProbes, task) || !options.train.empty());
+  if (task == "zero_shot" && !options.labels.separator.empty() && !options.validation.empty())
+    fail(Exit::usage, "duet evaluate",
+         "--validation sets the scale of probabilities, which mAP does not look at", "leave out --validation");
+  check_labels(app, options.labels);
+}
+
+}  // namespace
+
+void add_evaluate(Grammar& grammar) {
+  const auto options = std::make_shared<EvaluateOptions>();
+  CLI::App& app =
+      add_command(grammar.app, grammar, "evaluate", "Train and judge",
+                  "how well a run finds (recall and ranks, both directions) or tells classes, with intervals",
+                  {{"on the recipe's validation data", "duet evaluate runs/quickstart"},
+                   {"on other pairs, under a name of your own",
+                    "duet evaluate runs/quickstart --data test=data/emoji/test_style.tsv"},
+                   {"classes by their names alone, without any training",
+                    "duet evaluate runs/quickstart --task zero_shot --data photos/"},
+                   {"what a linear classifier makes of its features, with a page of mistakes",
+                    "duet evaluate runs/quickstart --task linear_probe --train train.csv --data test.csv "
+                    "--report probe.html"}});
+  add_value(app, "RUN", options->run, "RUN", "the folder that duet train wrote")->required();
+  add_value(app, "--task", options->task, joined(kTasks, "|"),
+            "what to judge: how well it finds, or tells classes apart by one of four classifiers")
+      ->check([](const std::string& text) -> std::string {
+        if (holds(kTasks, text) || holds(kOfFewshot, text)) return {};
+        return cat("'", text, "' is none of ", joined(kTasks));
+      });
+  add_list(app, "--data", options->data, "[NAME=]PATH",
+           "a manifest to judge on (repeatable; default: the recipe's validation data)");
+  add_list(app, "--captions", options->captions, "COLUMN",
+           "caption columns, repeated or with commas (default: the recipe's)")
+      ->delimiter(',');
+  add_value(app, "--train", options->train, "PATH", "labelled data to learn the classifier from");
+  add_value(app, "--validation", options->validation, "PATH",
+            "labelled data to choose its settings on (default: a part of --train, in whole concepts)");
+  add_switch(app, "--leave-out-shared", options->leave_out_shared,
+             "do not learn from what --data holds too, instead of refusing it");
+  add_labels(app, options->labels);
+  add_value(app, "--labels", options->class_names, "FILE",
+            "names of the classes, one a line: the label, or the label, a tab and its names (default: the "
+            "labels)");
+  add_value(app, "--templates", options->templates, "FILE",
+            "what is said of a class, {} being its name: simple, openai (80 of them), or a file, one a line");
+  add_integer(app, "-k,--neighbours", options->k, 0, 200, "neighbours that vote; 0: as many as do best");
+  add_value(app, "--report", options->report, "FILE",
+            "write a page: scores of each class, who is taken for whom, the worst mistakes");
+  add_checkpoint(app, options->checkpoint);
+  add_switch(app, "--objectives", options->objectives,
+             "how each objective of the run does on validation data, against the same network untrained");
+  add_switch(app, "--json", options->json, "print one JSON object");
+  add_switch_off(app, "--no-save", options->save, "do not write RUN/results.json");
+  add_root(app, options->root);
+  add_batch(app, options->batch);
+  add_max_bad_fraction(app, options->max_bad_fraction);
+  add_device(app, options->device);
+  app.callback([&grammar, &app, options] {
+    check_task(app, *options);
+    grammar.command = *options;
+  });
+}
+
+}  // namespace duet

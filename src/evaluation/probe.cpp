@@ -1,0 +1,105 @@
+#include "evaluation/probe.h"
+
+#include <ATen/ops/cat.h>
+
+#include <optional>
+
+#include "core/error.h"
+#include "core/format.h"
+#include "evaluation/knn.h"
+#include "evaluation/logistic.h"
+#include "evaluation/ridge_classifier.h"
+#include "evaluation/zero_shot.h"
+
+namespace duet {
+namespace {
+
+// One kind of features of all three parts.
+struct Parts {
+  std::string input;
+  torch::Tensor train, validation, asked;
+  torch::Tensor train_targets, validation_targets;
+  torch::Tensor all() const { return torch::cat({train, validation}); }
+  torch::Tensor all_targets() const { return torch::cat({train_targets, validation_targets}); }
+};
+
+// A classifier whose setting is chosen, and that is not yet fitted to both parts.
+struct Candidate {
+  Parts parts;
+  std::string setting;  // its name
+  double value = 0;
+  Judgement judgement;
+  torch::Tensor validation_logits;  // of what train alone taught
+};
+
+Candidate choose_knn(const Parts& parts, const ProbeOptions& options) {
+  const std::int64_t items = parts.train.size(0);
+  if (options.k > items)
+    fail(Exit::usage, "-k", cat(options.k, " neighbours of ", items, " items to learn from"),
+         cat("at most ", items));
+  const auto logits_of = [&](std::int64_t k) {
+    return knn_logits(nearest_neighbours(parts.train, parts.validation, k), parts.train_targets,
+                      options.classes, k);
+  };
+  std::int64_t k = options.k;
+  if (k == 0)
+    k = choose_k(parts.train, parts.train_targets, options.classes, parts.validation, parts.validation_targets)
+            .k;
+  const torch::Tensor logits = logits_of(k);
+  return {parts, "k", static_cast<double>(k), judge(logits, parts.validation_targets), logits};
+}
+
+Candidate choose_logistic(const Parts& parts, const ProbeOptions& options) {
+  LogisticProblem problem(parts.train, parts.train_targets, options.classes);
+  const ChosenC chosen = choose_c(problem, parts.validation, parts.validation_targets);
+  return {parts, "C", chosen.c, chosen.judgement, problem.fit(chosen.c).logits(parts.validation)};
+}
+
+Candidate choose_ridge(const Parts& parts, const ProbeOptions& options) {
+  const RidgeProblem problem(parts.train, parts.train_targets, options.classes);
+  const ChosenAlpha chosen = choose_alpha(problem, parts.validation, parts.validation_targets);
+  return {parts, "alpha", chosen.alpha, chosen.judgement, problem.fit(chosen.alpha).logits(parts.validation)};
+}
+
+torch::Tensor refitted_logits(const Candidate& best, const ProbeOptions& options) {
+  const torch::Tensor features = best.parts.all(), targets = best.parts.all_targets();
+  if (options.kind == "knn") {
+    const auto k = static_cast<std::int64_t>(best.value);
+    return knn_logits(nearest_neighbours(features, best.parts.asked, k), targets, options.classes, k);
+  }
+  if (options.kind == "ridge")
+    return RidgeProblem(features, targets, options.classes).fit(best.value).logits(best.parts.asked);
+  return LogisticProblem(features, targets, options.classes).fit(best.value).logits(best.parts.asked);
+}
+
+}  // namespace
+
+ProbeAnswers answer_by_probe(const ProbeOptions& options, const ProbeItems& train, const ProbeItems& validation,
+                             const ProbeItems& asked) {
+  const bool several = train.targets.dim() == 2;
+  if (several && options.kind != "linear_probe")
+    fail(Exit::usage, cat("--task ", options.kind), "tells one class an item, these have several labels",
+         "use --task linear_probe or zero_shot, which judge each class by itself");
+  const auto choose = options.kind == "knn"     ? choose_knn
+                      : options.kind == "ridge" ? choose_ridge
+                                                : choose_logistic;
+  std::vector<Candidate> candidates = {choose(
+      {"tower", train.tower, validation.tower, asked.tower, train.targets, validation.targets}, options)};
+  if (train.rows.defined()) {
+    candidates.push_back(
+        choose({"rows", train.rows, validation.rows, asked.rows, train.targets, validation.targets}, options));
+  }
+  const Candidate& best = candidates.size() > 1 && candidates[1].judgement.better_than(candidates[0].judgement)
+                              ? candidates[1]
+                              : candidates[0];
+  ProbeAnswers answers{.logits = refitted_logits(best, options), .chosen = {{"input", best.parts.input}}};
+  answers.chosen[best.setting] = best.value;
+  answers.chosen["validation_items"] = validation.tower.size(0);
+  if (several) return answers;
+  answers.chosen["validation_accuracy"] = best.judgement.accuracy;
+  answers.chosen["scale"] = calibrated_scale(best.validation_logits, best.parts.validation_targets);
+  answers.logits = answers.logits * answers.chosen["scale"].get<double>();
+  return answers;
+}
+
+}  // namespace duet

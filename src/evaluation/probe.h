@@ -1,0 +1,35 @@
+// How good a simple classifier on frozen features gets: k-NN, logistic regression or ridge, its settings chosen
+// on validation items, then learned from train and validation together. What is asked comes without labels.
+#pragma once
+#include <torch/types.h>
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace duet {
+
+// What frozen towers say of some items (features.h), and of those that are learned from what they are.
+struct ProbeItems {
+  torch::Tensor tower, rows;  // [N, F]; [N, D] or undefined
+  torch::Tensor targets;      // [N] int64 classes, or [N, C] 0 and 1 where items have several labels
+};
+
+struct ProbeAnswers {
+  torch::Tensor logits;   // [N, C] fp32 of the items asked, calibrated on the validation items
+  nlohmann::json chosen;  // {"input": tower | rows, "C" | "alpha" | "k": number, "validation_accuracy": ...}
+};
+
+struct ProbeOptions {
+  std::string kind;          // knn | linear_probe | ridge
+  std::int64_t classes = 2;  // at least two
+  std::int64_t k = 0;        // of knn; 0: chosen
+};
+
+// Error(usage): several labels an item with another kind than linear_probe, k larger than train has items.
+ProbeAnswers answer_by_probe(const ProbeOptions& options, const ProbeItems& train, const ProbeItems& validation,
+                             const ProbeItems& asked);
+
+}  // namespace duet

@@ -1,0 +1,66 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/cli/command_line.h"
+
+namespace duet {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(ParseEvaluate, ProbeWithAllItTakes) {
+  const auto o = parse_to<EvaluateOptions>(
+      {"evaluate",         "runs/x", "--task",     "knn",    "--train",  "train.csv",      "--validation",
+       "val.csv",          "--data", "a=test.csv", "--data", "b.csv",    "--label-column", "kind",
+       "--concept-column", "thing",  "-k",         "7",      "--report", "page.html"});
+  EXPECT_EQ(o.task, "knn");
+  EXPECT_EQ(o.train, "train.csv");
+  EXPECT_EQ(o.validation, "val.csv");
+  EXPECT_EQ(o.data, (std::vector<std::string>{"a=test.csv", "b.csv"}));
+  EXPECT_EQ(o.labels.label_column, "kind");
+  EXPECT_EQ(o.labels.concept_column, "thing");
+  EXPECT_EQ(o.k, 7);
+  EXPECT_EQ(o.report, "page.html");
+  EXPECT_FALSE(o.labels.texts);
+  EXPECT_EQ(parse_to<EvaluateOptions>({"evaluate", "runs/x"}).task, "retrieval");
+}
+
+TEST(ParseEvaluate, ZeroShotOfTexts) {
+  const auto o = parse_to<EvaluateOptions>({"evaluate", "runs/x", "--task", "zero_shot", "--data", "t.tsv",
+                                            "--texts", "--text-column", "sentence", "--labels", "names.txt",
+                                            "--templates", "openai", "--separator", "|"});
+  EXPECT_TRUE(o.labels.texts);
+  EXPECT_EQ(o.labels.text_column, "sentence");
+  EXPECT_EQ(o.class_names, "names.txt");
+  EXPECT_EQ(o.templates, "openai");
+  EXPECT_EQ(o.labels.separator, "|");
+}
+
+TEST(ParseEvaluate, RefusesWhatATaskDoesNotUse) {
+  const auto says = [](std::vector<std::string> words, const char* part) {
+    words.insert(words.begin(), {"evaluate", "runs/x"});
+    const Parsed parsed = parse_words(words);
+    EXPECT_EQ(parsed.exit_code, 2);
+    EXPECT_THAT(parsed.err, HasSubstr(part));
+  };
+  says({"--task", "knn", "--data", "a.csv"}, "--train is missing");
+  says({"--task", "zero_shot"}, "--data is missing");
+  says({"--task", "zero_shot", "--data", "a.csv", "--train", "b.csv"},
+       "--train is not for --task zero_shot; it goes with --task knn|linear_probe|ridge");
+  says({"--task", "ridge", "--data", "a.csv", "--train", "b.csv", "--labels", "c.txt"}, "--labels is not for");
+  says({"--task", "ridge", "--data", "a.csv", "--train", "b.csv", "-k", "3"}, "-k is not for --task ridge");
+  says({"--report", "page.html"}, "--report is not for --task retrieval");
+  says({"--label-column", "kind"}, "--label-column is not for --task retrieval");
+  says({"--texts"}, "--texts is not for --task retrieval");
+  says({"--task", "zero_shot", "--data", "a.csv", "--objectives"}, "--objectives is not for");
+  says({"--task", "zero_shot", "--data", "a.csv", "--text-column", "t"}, "add --texts");
+  says({"--task", "zero_shot", "--data", "a.csv", "--separator", "|", "--validation", "b.csv"},
+       "leave out --validation");
+  says({"--task", "few_shot", "--data", "a.csv"}, "duet fewshot");
+  says({"--task", "fine_tune", "--data", "a.csv"}, "duet fewshot");
+  says({"--task", "guess", "--data", "a.csv"}, "'guess' is none of retrieval, zero_shot");
+  says({"--task", "knn", "--data", "a.csv", "--train", "b.csv", "-k", "201"}, "0 to 200 allowed");
+}
+
+}  // namespace
+}  // namespace duet

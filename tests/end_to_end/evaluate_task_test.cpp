@@ -1,0 +1,179 @@
+// duet evaluate --task: classes told by the features of a small run, and what is refused.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "core/format.h"
+#include "datasets/source.h"
+#include "tests/end_to_end/program.h"
+#include "tests/support/temporary_folder.h"
+
+namespace duet {
+namespace {
+
+using nlohmann::json;
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// The first of these words that the caption has.
+std::string word_of(const std::string& caption, const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (contains(caption, word)) return word;
+  }
+  return {};
+}
+
+const std::vector<std::string> kColours = {"red",  "orange", "yellow", "green",
+                                           "cyan", "blue",   "purple", "black"};
+const std::vector<std::string> kShapes = {"circle", "square", "triangle", "star", "heart", "cross"};
+
+class EvaluateTask : public testing::Test {
+ protected:
+  static constexpr int kRows = 160, kTrain = 110;
+
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder;
+    const fs::path manifest = make_pictures(folder_->path(), kRows);
+    run_ = *folder_ / "run";
+    const Finished train =
+        duet_program({"train", make_recipe(folder_->path(), manifest, 40).string(), "--out", run_.string()});
+    ASSERT_EQ(train.exit, 0) << train.err;
+    write_labels("train.csv", 0, kTrain);
+    write_labels("test.csv", kTrain, kRows);
+  }
+  static void TearDownTestSuite() { delete folder_; }
+
+  // A manifest of some of the pictures: colour, colour and shape, and the caption.
+  static void write_labels(const std::string& name, int first, int end) {
+    const Source shapes = read_source({.data = "shapes", .format = "shapes", .shapes_count = kRows});
+    std::string manifest = "filepath,label,both,text\n";
+    for (int row = first; row < end; ++row) {
+      const std::string caption = shapes.pairs[static_cast<std::size_t>(row)].captions.front();
+      const std::string colour = word_of(caption, kColours);
+      manifest += cat("pictures/shape ", row, ".png,", colour, ",", colour, "|", word_of(caption, kShapes),
+                      ",\"", caption, "\"\n");
+    }
+    write_file(*folder_ / name, manifest);
+  }
+
+  static std::string path(const std::string& name) { return (*folder_ / name).string(); }
+  static Finished evaluate(const std::string& task, Arguments arguments) {
+    arguments.insert(arguments.begin(), {"evaluate", run_.string(), "--task", task});
+    return duet_program(arguments);
+  }
+  static json scores_of(const std::string& task, Arguments arguments) {
+    arguments.insert(arguments.end(), {"--data", path("test.csv"), "--json"});
+    const Finished finished = evaluate(task, arguments);
+    EXPECT_EQ(finished.exit, 0) << finished.err;
+    const json all = json::parse(finished.out, nullptr, false);
+    EXPECT_EQ(all["schema_version"], 1);
+    return all[task + "/test"];
+  }
+  static void expect_refused(const Finished& finished, int exit, const std::string& part) {
+    EXPECT_EQ(finished.exit, exit) << finished.err;
+    EXPECT_TRUE(contains(finished.err, part)) << finished.err;
+  }
+
+  static inline TemporaryFolder* folder_ = nullptr;
+  static inline fs::path run_;
+};
+
+TEST_F(EvaluateTask, ProbesTellColours) {
+  for (const std::string task : {"knn", "linear_probe", "ridge"}) {
+    const json scores = scores_of(task, {"--train", path("train.csv")});
+    EXPECT_EQ(scores["items"], kRows - kTrain);
+    EXPECT_EQ(scores["classes"], 8);
+    EXPECT_GT(scores["top_1"].get<double>(), .25) << task;  // chance: 1 / 8
+    EXPECT_GE(scores["top_5"], scores["top_1"]);
+    EXPECT_LE(scores["top_1_interval"][0], scores["top_1"]);
+    EXPECT_GE(scores["top_1_interval"][1], scores["top_1"]);
+    EXPECT_GT(scores["chosen"]["validation_items"], 10) << scores["chosen"];
+    EXPECT_EQ(scores["chosen"]["validation_items"].get<int>() + scores["chosen"]["train_items"].get<int>(),
+              kTrain);
+    EXPECT_EQ(scores["per_class"].size(), 8u);
+  }
+  const json saved = json::parse(read_file(run_ / "results.json"));
+  for (const char* key : {"knn/test", "linear_probe/test", "ridge/test"})
+    EXPECT_TRUE(saved.contains(key)) << key;
+}
+
+TEST_F(EvaluateTask, ZeroShotByNamesOfOnesOwn) {
+  const json plain = scores_of("zero_shot", {});
+  EXPECT_GT(plain["top_1"].get<double>(), .2);
+  write_file(*folder_ / "names.txt", "black\tblack\nblue\nred\ncyan\tcyan\ngreen\norange\npurple\nyellow\n");
+  const json named = scores_of("zero_shot", {"--labels", path("names.txt"), "--validation", path("train.csv")});
+  EXPECT_EQ(named["items"], plain["items"]);
+  EXPECT_DOUBLE_EQ(named["top_1"].get<double>(), plain["top_1"].get<double>());  // another order, another scale
+  EXPECT_NE(named["chosen"]["scale"], plain["chosen"]["scale"]);
+  write_file(*folder_ / "few.txt", "black\nblue\n");
+  expect_refused(evaluate("zero_shot", {"--data", path("test.csv"), "--labels", path("few.txt")}), 3,
+                 "none of the 2 classes");
+}
+
+TEST_F(EvaluateTask, SeveralLabelsGiveMeanAveragePrecision) {
+  const Arguments several = {"--label-column", "both", "--separator", "|"};
+  Arguments probe = several;
+  probe.insert(probe.end(), {"--train", path("train.csv")});
+  const json scores = scores_of("linear_probe", probe);
+  EXPECT_EQ(scores["per_class"].size(), 14u);
+  EXPECT_GT(scores["mean_average_precision"].get<double>(), .3);
+  EXPECT_LE(scores["mean_average_precision_interval"][0], scores["mean_average_precision"]);
+  EXPECT_GT(scores_of("zero_shot", several)["mean_average_precision"].get<double>(), .2);
+  probe.insert(probe.end(), {"--data", path("test.csv")});
+  expect_refused(evaluate("knn", probe), 2, "several labels");
+}
+
+TEST_F(EvaluateTask, TextsThroughTheCaptionTower) {
+  const json scores =
+      scores_of("linear_probe", {"--train", path("train.csv"), "--texts", "--leave-out-shared"});
+  EXPECT_LT(scores["chosen"]["train_items"].get<int>() + scores["chosen"]["validation_items"].get<int>(),
+            kTrain);
+  EXPECT_GT(scores["top_1"].get<double>(), .5);  // the colour's name stands in the text
+}
+
+TEST_F(EvaluateTask, ReportShowsClassesConfusionAndMistakes) {
+  const Finished finished =
+      evaluate("ridge", {"--train", path("train.csv"), "--data", "photos=" + path("test.csv"), "--report",
+                         path("page.html"), "--no-save"});
+  ASSERT_EQ(finished.exit, 0) << finished.err;
+  for (const char* part : {"top-1", "mean per class", "macro-F1", "ECE", "photos"})
+    EXPECT_TRUE(contains(finished.out, part)) << finished.out;
+  const std::string page = read_file(*folder_ / "page.html");
+  for (const char* part : {"Scores on photos", "Classes of photos", "Who is taken for whom: photos",
+                           "Surest right answers on photos", "data:image/png;base64,", "told right: "})
+    EXPECT_TRUE(contains(page, part)) << part;
+}
+
+TEST_F(EvaluateTask, LeaksAreRefused) {
+  write_labels("leak.csv", kTrain - 2, kRows);
+  Arguments leak = {"--train", path("train.csv"), "--data", path("leak.csv"), "--json", "--no-save"};
+  const Finished refused = evaluate("ridge", leak);
+  expect_refused(refused, 3, "2 of its 110 pictures stand in");
+  EXPECT_TRUE(contains(refused.err, cat("train.csv:", kTrain, " = ")) && contains(refused.err, "leak.csv:2"))
+      << refused.err;
+  expect_refused(evaluate("ridge", {"--train", path("leak.csv"), "--validation", path("train.csv"), "--data",
+                                    path("test.csv")}),
+                 3, "pictures stand in");
+  leak.push_back("--leave-out-shared");
+  const Finished left_out = evaluate("ridge", leak);
+  ASSERT_EQ(left_out.exit, 0) << left_out.err;
+  const json chosen = json::parse(left_out.out)["ridge/leak"]["chosen"];
+  EXPECT_EQ(chosen["train_items"].get<int>() + chosen["validation_items"].get<int>(), kTrain - 2);
+}
+
+TEST_F(EvaluateTask, OtherMistakesNameThePlace) {
+  write_file(*folder_ / "other.csv",
+             "filepath,label\npictures/shape 150.png,pink\npictures/shape 151.png,red\n");
+  expect_refused(evaluate("ridge", {"--train", path("train.csv"), "--data", path("other.csv")}), 3,
+                 "other.csv:2: class 'pink'");
+  expect_refused(
+      evaluate("ridge", {"--train", path("train.csv"), "--data", path("test.csv"), "--label-column", "kind"}),
+      3, "kind");
+  expect_refused(evaluate("ridge", {"--train", path("train.csv"), "--data", path("test.csv"), "--report",
+                                    path("nowhere/page.html")}),
+                 2, "--report");
+}
+
+}  // namespace
+}  // namespace duet
