@@ -141,6 +141,32 @@ TEST_F(AblateTest, KilledAndStoppedItEndsWithTheSameFile) {
   EXPECT_THAT(read_file(whole / "table.csv"), HasSubstr("\nconfirm,learns,"));
 }
 
+// Costs that are there are not measured anew for it, nor the other arm's peak.
+TEST_F(AblateTest, MeasuresWhatIsMissingAlone) {
+  const fs::path folder = this->folder("memory");
+  const Finished measured = duet_program(ablate({"--measure"}), folder);
+  ASSERT_EQ(measured.exit, 0) << measured.err;
+  const std::string all = results(folder);
+  EXPECT_EQ(rows(folder), 2);  // both costs are given
+  for (const std::string arm : {"still", "learns"}) {
+    const std::size_t at = all.find(cat("\"arm\":\"", arm, "\",\"role\":\"memory\""));
+    ASSERT_NE(at, std::string::npos) << all;
+    const double peak = std::stod(all.substr(all.find("\"peak_bytes\":", at) + 13));
+    EXPECT_GT(peak, 50e6);
+    EXPECT_LT(peak, 20e9);
+  }
+  EXPECT_FALSE(fs::exists(folder / "plan.runs"));
+  ASSERT_EQ(duet_program(ablate({"--measure"}), folder).exit, 0);
+  EXPECT_EQ(results(folder), all);
+  const std::string kept = all.substr(0, all.find('\n') + 1);
+  write_file(folder / "plan.results.jsonl", kept);
+  ASSERT_EQ(duet_program(ablate({"--measure"}), folder).exit, 0);
+  EXPECT_EQ(rows(folder), 2);
+  EXPECT_TRUE(results(folder).starts_with(kept));
+  const Finished told = duet_program(ablate({"--dry-run"}), folder);
+  EXPECT_THAT(told.out, testing::Not(HasSubstr("not measured")));
+}
+
 TEST_F(AblateTest, ARunThatFailsIsNamedWithItsCommand) {
   const fs::path folder = this->folder("fails");
   write_file(folder / "plan.toml", cat(kPlan, "[[arm]]\nname = \"lost\"\ncost = 1\n",

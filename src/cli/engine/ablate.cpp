@@ -1,5 +1,6 @@
 #include <csignal>
 #include <iostream>
+#include <optional>
 
 #include "cli/engine.h"
 #include "cli/engine/run_setting.h"
@@ -7,9 +8,9 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
-#include "core/sealed.h"
 #include "training/ablation.h"
 #include "training/ablation_cost.h"
+#include "training/ablation_memory.h"
 #include "training/ablation_process.h"
 #include "training/ablation_runner.h"
 #include "training/ablation_table.h"
@@ -17,15 +18,6 @@
 
 namespace duet {
 namespace {
-
-// Refused before the work, not after it.
-void check_out(const std::string& option, const std::string& file) {
-  if (file.empty()) return;
-  const fs::path folder = fs::absolute(file).parent_path();
-  std::error_code none;
-  if (!fs::is_directory(folder, none)) fail(Exit::usage, option, cat("there is no folder ", folder.string()));
-  check_outside_sealed(file);
-}
 
 fs::path results_of(const AblateOptions& options) {
   if (!options.results.empty()) return options.results;
@@ -42,8 +34,47 @@ int stopped(const AblateOptions& options) {
   return 128 + (SignalWatch::received() == SIGTERM ? SIGTERM : SIGINT);
 }
 
+RunnerSetting runner_setting(const AblateOptions& options, const fs::path& results) {
+  return {.program = fs::read_symlink("/proc/self/exe"),
+          .runs = runs_of(results),
+          .root = options.root,
+          .device = options.device,
+          .threads = options.threads,
+          .is_aloud = verbosity() == Verbosity::verbose,
+          .keep_runs = options.keep_runs};
+}
+
+// The folder of runs while it is in use by this process alone.
+class RunsFolder {
+ public:
+  RunsFolder(const fs::path& folder, bool keep) : folder_(folder), keep_(keep) {
+    make_folder(folder);
+    lock_.emplace(folder / ".lock");
+  }
+  // What holds no run is removed.
+  ~RunsFolder() {
+    lock_.reset();
+    std::error_code ignored;
+    if (keep_) return;
+    fs::remove(folder_ / ".lock", ignored);
+    fs::remove(folder_, ignored);
+  }
+  RunsFolder(const RunsFolder&) = delete;
+  RunsFolder& operator=(const RunsFolder&) = delete;
+
+ private:
+  fs::path folder_;
+  bool keep_;
+  std::optional<FileLock> lock_;
+};
+
 int measure(const AblateOptions& options, const AblationPlan& plan) {
   AblationResults results(results_of(options), plan);
+  {
+    const RunsFolder folder(runs_of(results.file()), false);
+    measure_memory(plan, results, runner_setting(options, results.file()));
+  }
+  if (SignalWatch::received() != 0) return stopped(options);
   measure_costs(plan, results,
                 {.root = options.root,
                  .device = choose_device(options.device),
@@ -72,7 +103,7 @@ int measure_apart(const AblateOptions& options) {
                                     cat(options.threads)};
   if (!options.root.empty()) words.insert(words.end(), {"--root", options.root});
   if (verbosity() == Verbosity::quiet) words.emplace_back("-q");
-  return run_program(words);
+  return run_program(words).code;
 }
 
 // The arm that rows of fresh seeds are of, beside the baseline.
@@ -137,29 +168,16 @@ std::optional<std::string> choose_winner(const AblateOptions& options, const Abl
 int run_missing(const AblateOptions& options, const AblationPlan& plan, AblationResults& results) {
   const std::optional<std::string> winner =
       options.confirm ? choose_winner(options, plan, results) : std::optional<std::string>();
-  const fs::path runs = runs_of(results.file());
-  make_folder(runs);
   bool is_whole = true;
   {
-    const FileLock lock(runs / ".lock");
-    const AblationRunner runner(plan, {.program = fs::read_symlink("/proc/self/exe"),
-                                       .runs = runs,
-                                       .root = options.root,
-                                       .device = options.device,
-                                       .threads = options.threads,
-                                       .is_aloud = verbosity() == Verbosity::verbose,
-                                       .keep_runs = options.keep_runs});
+    const RunsFolder folder(runs_of(results.file()), options.keep_runs);
+    const AblationRunner runner(plan, runner_setting(options, results.file()));
     set_compute_threads(options.threads);
     if (winner || !options.confirm)
       is_whole = fill(plan, results, winner ? confirm_slots(plan, *winner) : slots_of(plan), runner,
                       [&runner](const AblationRun& run) { runner.remove(run); });
   }
   if (!is_whole) return stopped(options);
-  std::error_code ignored;
-  if (!options.keep_runs) {
-    fs::remove(runs / ".lock", ignored);
-    fs::remove(runs, ignored);
-  }
   print_tables(options, plan, results);
   return 0;
 }
