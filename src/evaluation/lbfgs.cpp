@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kDecrease = 1e-4, kCurvature = 0.9;  // of the Wolfe conditions
 constexpr double kRounding = 1e-10;                   // of a value, relative
-constexpr int kTrials = 20;                           // of one line search
+constexpr int kTrials = 12;                           // of one line search
 constexpr int kStandstill = 4;                        // iterations in which neither value nor slope fell
 
 double dot_of(const torch::Tensor& a, const torch::Tensor& b) { return at::dot(a, b).item<double>(); }
@@ -19,31 +19,35 @@ double dot_of(const torch::Tensor& a, const torch::Tensor& b) { return at::dot(a
 struct Place {
   torch::Tensor point, gradient;
   double value = 0;
+  torch::Tensor guess = {};  // the first inverse Hessian times the gradient
 };
 
 // The last steps and how the gradient changed along them: an approximation of the inverse Hessian.
 class Curvature {
  public:
-  explicit Curvature(const LbfgsOptions& options)
-      : limit_(static_cast<std::size_t>(options.history)), before_(options.inverse_hessian) {}
+  explicit Curvature(int limit) : limit_(static_cast<std::size_t>(limit)) {}
 
-  void add(torch::Tensor step, torch::Tensor change) {
-    const double along = dot_of(step, change);
+  void add(const Place& from, const Place& to) {
+    Pair pair{to.point - from.point, to.gradient - from.gradient, to.guess - from.guess, 0};
+    const double along = dot_of(pair.step, pair.change);
     if (!(along > 0)) return;  // the Wolfe conditions promise it, but for rounding
-    scale_ = along / dot_of(change, guess(change));
+    pair.weight = 1 / along;
+    scale_ = along / dot_of(pair.change, pair.guess);
     if (pairs_.size() == limit_) pairs_.pop_front();
-    pairs_.push_back({std::move(step), std::move(change), 1 / along});
+    pairs_.push_back(std::move(pair));
   }
 
-  // Algorithm 7.4: minus the approximation times the gradient.
-  torch::Tensor direction(const torch::Tensor& gradient) const {
-    torch::Tensor direction = -gradient;
+  // Algorithm 7.4: minus the approximation times the gradient. The first inverse Hessian is linear, so that of
+  // what the first loop leaves, it is put together from those of the gradient and of its changes.
+  torch::Tensor direction(const Place& place) const {
+    torch::Tensor rest = -place.gradient, direction = -place.guess;
     std::vector<double> shares(pairs_.size());
     for (std::size_t i = pairs_.size(); i-- > 0;) {
-      shares[i] = pairs_[i].weight * dot_of(pairs_[i].step, direction);
-      direction.sub_(pairs_[i].change, shares[i]);
+      shares[i] = pairs_[i].weight * dot_of(pairs_[i].step, rest);
+      rest.sub_(pairs_[i].change, shares[i]);
+      direction.sub_(pairs_[i].guess, shares[i]);
     }
-    direction = guess(direction) * scale_;
+    direction.mul_(scale_);
     for (std::size_t i = 0; i < pairs_.size(); ++i) {
       const double back = pairs_[i].weight * dot_of(pairs_[i].change, direction);
       direction.add_(pairs_[i].step, shares[i] - back);
@@ -59,14 +63,11 @@ class Curvature {
 
  private:
   struct Pair {
-    torch::Tensor step, change;
+    torch::Tensor step, change, guess;
     double weight;
   };
 
-  torch::Tensor guess(const torch::Tensor& gradient) const { return before_ ? before_(gradient) : gradient; }
-
   std::size_t limit_;
-  std::function<torch::Tensor(const torch::Tensor&)> before_;
   std::deque<Pair> pairs_;
   double scale_ = 1;
 };
@@ -116,21 +117,26 @@ bool search(const SmoothFunction& function, const Place& from, const torch::Tens
 }  // namespace
 
 LbfgsResult minimize(const SmoothFunction& function, const torch::Tensor& start, const LbfgsOptions& options) {
-  Place here{start.clone(), at::empty_like(start), 0};
+  Place here{start.clone(), at::empty_like(start)};
   here.value = function(here.point, here.gradient);
+  const auto guess_of = [&](const torch::Tensor& gradient) {
+    return options.inverse_hessian ? options.inverse_hessian(gradient) : gradient;
+  };
+  here.guess = guess_of(here.gradient);
   LbfgsResult result{.evaluations = 1};
-  Curvature curvature(options);
+  Curvature curvature(options.history);
   double slope = here.gradient.norm().item<double>(), lowest = slope;
   int standing = 0;
   const auto is_flat = [&] { return slope <= options.tolerance * here.point.norm().item<double>(); };
   while (!(result.converged = is_flat()) && result.iterations < options.iterations && standing < kStandstill) {
     Place next;
-    if (!search(function, here, curvature.direction(here.gradient), next, result.evaluations)) {
+    if (!search(function, here, curvature.direction(here), next, result.evaluations)) {
       if (curvature.empty()) break;
       curvature.forget();
       continue;
     }
-    curvature.add(next.point - here.point, next.gradient - here.gradient);
+    next.guess = guess_of(next.gradient);
+    curvature.add(here, next);
     const double fall = here.value - next.value;
     here = std::move(next);
     slope = here.gradient.norm().item<double>();

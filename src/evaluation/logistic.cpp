@@ -9,7 +9,9 @@
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 
 namespace duet {
@@ -19,9 +21,13 @@ namespace {
 constexpr std::int64_t kSmall = 20'000'000;
 // Judging needs no more digits than these; the fit that is kept has those of LogisticProblem::fit.
 constexpr double kSearchTolerance = 1e-2;
-constexpr int kSearchIterations = 200;
+constexpr int kSearchIterations = 60;
+constexpr double kCertain = 1e-3;  // mean cross entropy
 
 bool is_softmax(const torch::Tensor& targets) { return targets.dim() == 1; }
+
+constexpr int kLeast = -48, kMost = 48;  // eighths of a decade
+double c_of(int eighths) { return std::pow(10.0, eighths / 8.0); }
 
 // Mean over classes of p (1 - p), p being a class's share of the items.
 double curvature_of(const torch::Tensor& targets, std::int64_t classes) {
@@ -104,6 +110,7 @@ LinearProbe LogisticProblem::fit(double c, double tolerance, int iterations) {
   last_ = minimize(function, at::cat({weight_.flatten(), bias_ / unit}),
                    {.iterations = iterations, .tolerance = tolerance, .inverse_hessian = inverse_hessian});
   unpack(last_.point);
+  loss_ = (last_.value - 0.5 * weight_.square().sum().item<double>()) / share;
   const auto weight = rotation_.defined() ? weight_.matmul(rotation_.t()) : weight_;
   return {weight.to(torch::kFloat), (bias_ - weight_.mv(mean_)).to(torch::kFloat)};
 }
@@ -119,32 +126,43 @@ LinearProbe fit_one_vs_rest(const torch::Tensor& features, const torch::Tensor& 
 
 ChosenC choose_c(LogisticProblem& problem, const torch::Tensor& features, const torch::Tensor& targets,
                  const torch::Tensor& offset) {
-  // By eighths of a decade, so that equal values of C are equal keys.
-  std::map<int, Judgement> tried;
+  struct Trial {
+    Judgement judgement;
+    LogisticProblem::Start end;
+  };
+  std::map<int, Trial> tried;  // by eighths of a decade, so that equal values of C are equal keys
   const auto try_one = [&](int eighths) {
     if (tried.contains(eighths)) return;
-    const double c = std::pow(10.0, eighths / 8.0);
-    auto logits = problem.fit(c, kSearchTolerance, kSearchIterations).logits(features);
+    const auto nearest = std::min_element(tried.begin(), tried.end(), [&](const auto& a, const auto& b) {
+      return std::abs(a.first - eighths) < std::abs(b.first - eighths);
+    });
+    if (nearest != tried.end()) problem.start_at(nearest->second.end);
+    const LinearProbe probe = problem.fit(c_of(eighths), kSearchTolerance, kSearchIterations);
+    auto logits = probe.logits(features);
     if (offset.defined()) logits += offset;
-    tried[eighths] = judge(logits, targets);
+    tried[eighths] = {judge(logits, targets), problem.end()};
   };
   const auto best = [&] {
     auto found = tried.begin();
     for (auto it = tried.begin(); it != tried.end(); ++it) {
-      if (it->second.better_than(found->second)) found = it;
+      if (it->second.judgement.better_than(found->second.judgement)) found = it;
     }
     return found->first;
   };
-  for (int eighths = -48; eighths <= 48; eighths += 16) try_one(eighths);
+  for (int eighths = kLeast; eighths <= kMost; eighths += 16) {
+    try_one(eighths);
+    if (problem.mean_loss() < kCertain) break;
+  }
+  const int most = tried.rbegin()->first;
   for (int step = 8; step >= 1; step /= 2) {
     const int peak = best();
-    if (peak - step >= -48) try_one(peak - step);
-    if (peak + step <= 48) try_one(peak + step);
+    if (peak - step >= kLeast) try_one(peak - step);
+    if (peak + step <= most) try_one(peak + step);
   }
   const int peak = best();
-  ChosenC chosen{.c = std::pow(10.0, peak / 8.0), .judgement = tried.at(peak)};
-  for (const auto& [eighths, judgement] : tried)
-    chosen.tried.emplace_back(std::pow(10.0, eighths / 8.0), judgement);
+  problem.start_at(tried.at(peak).end);
+  ChosenC chosen{.c = c_of(peak), .judgement = tried.at(peak).judgement};
+  for (const auto& [eighths, trial] : tried) chosen.tried.emplace_back(c_of(eighths), trial.judgement);
   return chosen;
 }
 

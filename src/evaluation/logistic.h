@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,14 @@ class LogisticProblem {
   // tolerance: a bound of the relative error, mostly a wide one.
   LinearProbe fit(double c, double tolerance = 1e-4, int iterations = 1000);
   const LbfgsResult& last() const { return last_; }
+  double mean_loss() const { return loss_ / static_cast<double>(features_.size(0)); }  // of the last fit
+
+  // The next fit starts at what another one ended at.
+  struct Start {
+    torch::Tensor weight, bias;
+  };
+  Start end() const { return {weight_, bias_}; }
+  void start_at(const Start& start) { std::tie(weight_, bias_) = std::tie(start.weight, start.bias); }
 
  private:
   // The loss of weight_ and bias_, and its gradients.
@@ -40,6 +49,7 @@ class LogisticProblem {
   FeatureScatter scatter_;
   double curvature_;             // of a cross entropy along a logit, when the answers are the classes' shares
   torch::Tensor weight_, bias_;  // [C, R], [C] fp64, of centred features: the last fit
+  double loss_ = 0;              // cross entropies of these
   LbfgsResult last_;
 };
 
@@ -52,7 +62,9 @@ LinearProbe fit_logistic(const torch::Tensor& features, const torch::Tensor& lab
 LinearProbe fit_one_vs_rest(const torch::Tensor& features, const torch::Tensor& targets, double c);
 
 // The search of CLIP (Radford et al. 2021, appendix A.3): 1e-6, 1e-4, ... 1e6, then around the best one in
-// steps that are halved down to 8 a decade. Judged on items held out; of equals the smaller C.
+// steps that are halved down to 8 a decade. Judged on items held out; of equals the smaller C. It goes no
+// further up than to where the items learned from are told apart for certain: from there on C hardly turns the
+// weights.
 struct ChosenC {
   double c = 1;
   Judgement judgement;

@@ -148,6 +148,16 @@ TEST(ChooseC, RefinesAroundThePeakToEightStepsADecade) {
   EXPECT_NEAR(nearest, 1. / 8, 1e-9);
 }
 
+TEST(ChooseC, EndsWhereAllIsCertain) {
+  const auto& few = golden().at("few");
+  const auto& labels = golden().at("few_labels");
+  LogisticProblem problem(few, labels, 5);
+  const ChosenC chosen = choose_c(problem, few, labels);
+  EXPECT_LT(chosen.tried.back().first, 1e6);
+  EXPECT_DOUBLE_EQ(chosen.judgement.accuracy, 1);
+  EXPECT_LT(chosen.judgement.loss, 1e-2);
+}
+
 TEST(ChooseC, OfEqualsTakesTheStrongestPenalty) {
   // Of one held-out item that is the mean of all, every C says the same.
   const auto features = torch::tensor({{1.F, 0.F}, {-1.F, 0.F}});
