@@ -13,6 +13,8 @@ shift || true
 readonly emoji=(--set "data.train='data/emoji/train_choose.tsv'" --set "data.validation=['data/emoji/val_choose.tsv']")
 readonly vit="image={kind='vit', size=64, patch=8, width=192, layers=6, heads=4}"
 readonly two="count=2, crop=[0.2, 1.0], brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, jitter=0.8, grayscale=0.2"
+# For next_sentence: a label, then the tags of the same picture or of another.
+readonly captions="data={train='data/emoji/train_choose.tsv', validation=['data/emoji/val_choose.tsv'], caption_columns=['label', 'caption'], workers=1}"
 pictures() { echo "pretrain_image|$1|${2:-}"; }
 texts() { echo "pretrain_text|$1|${2:-}"; }
 pairs() { echo "pairs|$1|${2:-}"; }
@@ -28,11 +30,12 @@ recipe_of() {
     masked_feature) pictures "{kind='masked_feature', prototypes=1024, momentum=[0.98, 1]}" "$vit" ;;
     masked_patch) pictures "{kind='masked_patch'}" "$vit" ;;
     rotation | jigsaw | inpainting | autoencoder) pictures "{kind='$1'}" ;;
-    masked_lm | autoregressive_lm | denoising | next_sentence) texts "{kind='$1'}" ;;
+    masked_lm | autoregressive_lm | denoising) texts "{kind='$1'}" ;;
+    next_sentence) texts "{kind='next_sentence'}" "$captions" ;;
     word2vec | glove) texts "{kind='$1', unit='word', min_count=5}" ;;
     info_nce | sigmoid | caption_tokens | captioning) pairs "{kind='$1'}" ;;
     same_concept) pairs "{kind='same_concept'}" "train.per_concept=2" ;;
-    image_text_matching) pairs "{kind='image_text_matching'}, {kind='info_nce', weight=0.1}" ;;
+    image_text_matching) pairs "{kind='image_text_matching'}, {kind='info_nce'}" train.batch=64 ;;
     *) echo "learns: unknown kind $1" >&2; exit 2 ;;
   esac
 }

@@ -1,10 +1,11 @@
 """How much of a labelling lies in frozen features: ridge classifier and k nearest neighbours, with 95 % intervals over groups
 of test rows (the pictures of a concept are drawn together), and the paired difference to other features.
 
-    python3 bench/probe.py LABELS GROUPS TRAIN.tsv TRAIN.npy TEST.tsv TEST.npy [OTHER_TRAIN.npy OTHER_TEST.npy]
+    python3 bench/probe.py LABELS GROUPS TRAIN.tsv TEST.tsv TRAIN.npy TEST.npy [NAME OTHER_TRAIN.npy OTHER_TEST.npy ...]
 
 LABELS is a column of both tables, GROUPS another ("-": each row is its own). Rows of the arrays are rows of the tables
-(duet embed --features). The ridge's weight is chosen on a fifth of the training groups. Needs numpy.
+(duet embed --features); rows without a label are left out. The ridge's weight is chosen on a fifth of the training groups. Needs
+numpy.
 """
 import csv
 import sys
@@ -63,26 +64,31 @@ def interval(values, groups):
 
 
 def main():
-    label, group, train_table, train_file, test_table, test_file, *others = sys.argv[1:]
-    names = sorted(set(column(train_table, label)) | set(column(test_table, label)))
-    number = {name: i for i, name in enumerate(names)}
-    y, truth = (np.array([number[name] for name in column(table, label)]) for table in (train_table, test_table))
-    groups, test_groups = (np.arange(len(rows)) if group == "-" else np.array(column(table, group))
-                           for table, rows in ((train_table, y), (test_table, truth)))
-    features = [[np.load(file).astype(np.float64) for file in pair] for pair in ([train_file, test_file], others) if pair]
-    for train, test in features:
-        if len(train) != len(y) or len(test) != len(truth):
-            sys.exit(f"{len(train)} and {len(test)} rows of features, {len(y)} and {len(truth)} of labels")
+    label, group, train_table, test_table, *files = sys.argv[1:]
+    tables, labels = (train_table, test_table), [column(table, label) for table in (train_table, test_table)]
+    kept = [np.array([bool(name) for name in names]) for names in labels]
+    number = {name: i for i, name in enumerate(sorted(set(labels[0] + labels[1]) - {""}))}
+    y, truth = (np.array([number[name] for name in names if name]) for names in labels)
+    groups, test_groups = (np.arange(len(names)) if group == "-" else np.array(column(table, group))
+                           for table, names in zip(tables, labels))
+    groups, test_groups = groups[kept[0]], test_groups[kept[1]]
+    named = [("", *files[:2])] + [tuple(files[i:i + 3]) for i in range(2, len(files), 3)]
+    features = []
+    for _, *pair in named:
+        arrays = [np.load(file).astype(np.float64) for file in pair]
+        if [len(array) for array in arrays] != [len(mask) for mask in kept]:
+            sys.exit(f"{pair}: {[len(array) for array in arrays]} rows of features, {[len(mask) for mask in kept]} of labels")
+        features.append([array[mask] for array, mask in zip(arrays, kept)])
     for probe, right_of in (("ridge", lambda a, b: ridge_right(a, y, groups, b, truth)),
                             ("k-NN", lambda a, b: knn_right(a, y, b, truth))):
         right = [right_of(*pair).astype(float) for pair in features]
         low, high = interval(right[0], test_groups)
         line = f"{probe:6} {right[0].mean():.3f} [{low:.3f}, {high:.3f}]"
-        if len(right) > 1:
-            difference = right[0] - right[1]
+        for (name, *_), other in zip(named[1:], right[1:]):
+            difference = right[0] - other
             low, high = interval(difference, test_groups)
-            line += f"  against {right[1].mean():.3f}: {difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
-        print(line)
+            line += f" | {name} {other.mean():.3f}: {difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+        print(line, flush=True)
 
 
 main()
