@@ -1,0 +1,97 @@
+// All weights of the tower that sees the items, slower the deeper (layer-wise decay, BEiT, Bao et al. 2022),
+// from a head that was fitted first (LP-FT, Kumar et al. 2022); and the same weights drawn back towards where
+// they came from (WiSE-FT, Wortsman et al. 2022).
+#include <memory>
+#include <mutex>
+
+#include "adaptation/methods/kinds.h"
+#include "adaptation/network_training.h"
+#include "core/checksum.h"
+#include "core/format.h"
+
+namespace duet {
+namespace {
+
+constexpr double kLayerDecay = 0.75;
+constexpr double kWeightDecay = 0.05;
+const std::vector<double> kRates = {3e-4, 2e-3};
+constexpr int kAlphas = 10;  // steps from the start to the tuned weights
+
+TuningOptions options_of(const Part& support) {
+  GroupRule rule;
+  rule.match = {std::string(tower_of(*support.data))};
+  rule.layer_decay = kLayerDecay;
+  return {.lrs = kRates, .weight_decay = kWeightDecay, .prepare = [rule](Model&) { return std::vector{rule}; }};
+}
+
+std::string bytes_of(const torch::Tensor& tensor) {
+  if (!tensor.defined()) return "none";
+  const torch::Tensor plain = tensor.to(torch::kCPU).contiguous();
+  return checksum(std::span(static_cast<const std::byte*>(plain.data_ptr()), plain.nbytes()));
+}
+
+// Of all that the training follows from.
+std::string key_of(const AdaptationTask& task, const Part& support, const Part& validation,
+                   std::uint64_t seed) {
+  std::string key =
+      cat(task.saved->identity, ' ', seed, ' ', task.logit_scale, ' ', bytes_of(task.class_vectors));
+  for (const Part* part : {&support, &validation}) {
+    key += cat(' ', bytes_of(part->tower), ' ', bytes_of(part->labels));
+    for (const std::int64_t row : part->items)
+      key += cat(' ', part->data->contents[static_cast<std::size_t>(row)]);
+  }
+  return key;
+}
+
+// The last training is kept: fine_tune and wise_ft of one split are the same one.
+std::shared_ptr<const Tuned> train(const AdaptationTask& task, const Part& support, const Part& validation,
+                                   std::uint64_t seed) {
+  static std::mutex lock;
+  static std::string last_key;
+  static std::shared_ptr<const Tuned> last;
+  const std::lock_guard guard(lock);
+  if (std::string key = key_of(task, support, validation, seed); !last || key != last_key) {
+    const TowerHead head = starting_head(task, support, validation);
+    last = std::make_shared<Tuned>(tune_network(task, support, validation, seed, head, options_of(support)));
+    last_key = std::move(key);
+  }
+  return last;
+}
+
+}  // namespace
+
+Adapted fit_fine_tune(const AdaptationTask& task, const Part& support, const Part& validation,
+                      std::uint64_t seed) {
+  const auto tuned = train(task, support, validation, seed);
+  const bool kept = tuned->at_best.better_than(tuned->at_start);
+  const TensorMap& values = kept ? tuned->values : tuned->start;
+  return {.classifier = classifier_of(task, network_of(task, tuned->head, values, options_of(support))),
+          .chosen = chosen_of(*tuned, kept)};
+}
+
+Adapted fit_wise_ft(const AdaptationTask& task, const Part& support, const Part& validation,
+                    std::uint64_t seed) {
+  const auto tuned = train(task, support, validation, seed);
+  const TuningOptions options = options_of(support);
+  const TowerInputs held_out(task.setting, validation, true);
+  TunedNetwork network = network_of(task, tuned->head, tuned->start, options);
+  const auto move_to = [&](double alpha) {
+    set_values(network, interpolated(tuned->start, tuned->values, alpha));
+  };
+  std::vector<std::pair<double, double>> curve;
+  double best_alpha = 0;
+  Verdict best;
+  for (int i = 0; i <= kAlphas; ++i) {
+    const double alpha = static_cast<double>(i) / kAlphas;
+    move_to(alpha);
+    const Verdict now = verdict_of(task.setting, network, held_out, validation.labels);
+    curve.emplace_back(alpha, now.accuracy);
+    if (i == 0 || now.better_than(best)) best = now, best_alpha = alpha;
+  }
+  move_to(best_alpha);
+  nlohmann::json chosen = chosen_of(*tuned, true);
+  chosen["alpha"] = best_alpha;
+  return {.classifier = classifier_of(task, network), .chosen = std::move(chosen), .curve = std::move(curve)};
+}
+
+}  // namespace duet

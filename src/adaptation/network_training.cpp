@@ -1,0 +1,318 @@
+#include "adaptation/network_training.h"
+
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/lerp.h>
+#include <ATen/ops/linear.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <optional>
+#include <span>
+
+#include "adaptation/tower_input.h"
+#include "core/error.h"
+#include "core/format.h"
+#include "core/random.h"
+#include "datasets/pixel_cache.h"
+#include "encoders/low_rank.h"
+#include "evaluation/ridge_classifier.h"
+#include "optim/adamw.h"
+#include "optim/schedule.h"
+
+namespace duet {
+namespace {
+
+constexpr std::int64_t kBatch = 32;
+// Three epochs, or kSteps where these are more, but then no item more than twenty times; and some steps in any
+// case.
+constexpr std::int64_t kEpochs = 3, kSteps = 80, kMostEpochs = 20, kLeastSteps = 20;
+constexpr std::int64_t kMoments = 4;  // at which validation is asked, evenly, the end included
+constexpr double kClip = 1;
+const ScheduleOptions kSchedule{.kind = "cosine", .warmup = 0.1, .lr_end = 0};
+// Mild, and none that could change a class: no flip.
+const Augmentation kAugmentation{
+    .crop_low = 0.5, .crop_high = 1, .brightness = 0.2, .contrast = 0.2, .saturation = 0.2};
+
+constexpr const char *kWeight = "head.weight", *kBias = "head.bias";
+
+std::int64_t batch_of(std::int64_t items) { return std::min(kBatch, items); }
+
+std::int64_t steps_of(std::int64_t items) {
+  const std::int64_t epoch = (items + batch_of(items) - 1) / batch_of(items);
+  return std::max({kLeastSteps, kEpochs * epoch, std::min(kSteps, kMostEpochs * epoch)});
+}
+
+// Epoch after epoch, each in an order of its own: a function of seed and step alone.
+std::vector<std::int64_t> positions_of(std::uint64_t seed, std::int64_t step, std::int64_t items) {
+  const std::int64_t batch = batch_of(items);
+  std::vector<std::int64_t> chosen, order(static_cast<std::size_t>(items));
+  std::int64_t shuffled = -1;
+  for (std::int64_t i = step * batch; i < (step + 1) * batch; ++i) {
+    if (const std::int64_t epoch = i / items; epoch != shuffled) {
+      std::iota(order.begin(), order.end(), 0);
+      Random(seed_of(seed, "order", epoch)).shuffle(std::span(order));
+      shuffled = epoch;
+    }
+    chosen.push_back(order[static_cast<std::size_t>(i % items)]);
+  }
+  return chosen;
+}
+
+// The support's items in random order, pictures a little different each time.
+class Feed {
+ public:
+  Feed(const EmbedSetting& setting, const Part& part, std::uint64_t seed)
+      : setting_(setting), part_(part), seed_(seed), count_(static_cast<std::int64_t>(part.items.size())) {
+    if (part.data->texts) return;
+    source_ = part.data->source.subset(part.items, part.data->source.name);
+    options_ = {.workers = setting.workers,
+                .max_bad_fraction = setting.bad_pictures.fraction,
+                .max_pixels = setting.max_pixels,
+                .seed = seed};
+    cache_ = fits_in_memory(setting, part)
+                 ? std::make_shared<PixelCache>(source_, setting.preprocessing, setting.preprocessing.size,
+                                                setting.max_pixels, std::filesystem::path())
+                 : make_pixel_cache(source_, setting.preprocessing, options_);  // says what it takes
+  }
+
+  void start(std::int64_t steps) {
+    if (part_.data->texts) return;
+    LoaderSetting loaded;
+    loaded.source = &source_;
+    loaded.views.emplace_back().augmentation = kAugmentation;
+    loaded.preprocessing = setting_.preprocessing;
+    loaded.cache = cache_;
+    const auto rows = [this](std::int64_t step) { return positions_of(seed_, step, count_); };
+    loader_ = std::make_unique<Loader>(std::move(loaded), options_, rows, 0, steps);
+  }
+
+  struct Step {
+    TowerInput items;
+    torch::Tensor labels;  // [n]
+  };
+  Step next(std::int64_t step) {
+    if (part_.data->texts) {
+      const std::vector<std::int64_t> positions = positions_of(seed_, step, count_);
+      std::vector<std::int64_t> rows;
+      for (const std::int64_t at : positions) rows.push_back(part_.items[static_cast<std::size_t>(at)]);
+      return {text_input(setting_, *part_.data, rows), labels_of(positions)};
+    }
+    Batch batch = loader_->next();
+    return {{.images = batch.views.at("main")}, labels_of(batch.rows)};
+  }
+
+ private:
+  torch::Tensor labels_of(const std::vector<std::int64_t>& positions) const {
+    return part_.labels.index_select(0, torch::tensor(positions));
+  }
+
+  const EmbedSetting& setting_;
+  const Part& part_;
+  std::uint64_t seed_;
+  std::int64_t count_;
+  Source source_;
+  LoaderOptions options_;
+  std::shared_ptr<PixelCache> cache_;
+  std::unique_ptr<Loader> loader_;
+};
+
+bool is_part(std::string_view name) { return name.ends_with(".lora_a") || name.ends_with(".lora_b"); }
+
+bool begins(std::string_view name, std::string_view folder) {
+  return name.starts_with(folder) && name.substr(folder.size()).starts_with('.');
+}
+
+// Aliases of what learns, by name.
+TensorMap learning(const Model& model, const Labelled& data, const TowerHead& head) {
+  TensorMap tensors = tensors_of(model);
+  const bool parts =
+      std::any_of(tensors.begin(), tensors.end(), [](const auto& item) { return is_part(item.first); });
+  const std::string_view tower = tower_of(data);
+  std::erase_if(tensors, [&](const auto& item) {
+    if (parts) return !is_part(item.first);
+    return !begins(item.first, tower) && !(head.input == "rows" && begins(item.first, "spaces"));
+  });
+  tensors[kWeight] = head.weight;
+  tensors[kBias] = head.bias;
+  return tensors;
+}
+
+TensorMap cloned(const TensorMap& tensors) {
+  TensorMap copies;
+  for (const auto& [name, tensor] : tensors) copies[name] = tensor.detach().clone();
+  return copies;
+}
+
+TowerHead head_on(const TowerHead& head, torch::Device device) {
+  TowerHead own = head;
+  own.weight = head.weight.detach().to(device).clone();
+  own.bias = head.bias.detach().to(device).clone();
+  own.mean = head.mean.to(device);
+  return own;
+}
+
+// One training with one learning rate.
+class Trial {
+ public:
+  Trial(const AdaptationTask& task, const Part& support, const TowerHead& head, const TuningOptions& options,
+        double lr)
+      : network_{copy_of(*task.saved->model, task.saved->device), head_on(head, task.saved->device)},
+        setting_(task.setting) {
+    setting_.model = network_.model.get();
+    const std::vector<GroupRule> groups = options.prepare(*network_.model);
+    network_.head.weight.set_requires_grad(true);
+    network_.head.bias.set_requires_grad(true);
+    NamedTensors parameters;
+    for (const auto& item : network_.model->named_parameters())
+      parameters.emplace_back(item.key(), item.value());
+    parameters.emplace_back(kWeight, network_.head.weight);
+    parameters.emplace_back(kBias, network_.head.bias);
+    optimizer_.emplace(plan_parameters(parameters, groups, options.weight_decay),
+                       AdamWOptions{.lr = lr, .beta2 = 0.999, .eps = 1e-8});
+    learning_ = learning(*network_.model, *support.data, network_.head);
+  }
+
+  // A few pictures say little of a whole batch's statistics, so that all is as in evaluation, but for what
+  // low-rank parts drop.
+  void step(const Feed::Step& seen, double share) {
+    for_each_linear(*network_.model, [](const std::string&, Linear& map) { map.train(map.has_low_rank()); });
+    const torch::Tensor logits = network_.head.logits(head_input(setting_, seen.items, network_.head.input));
+    network_.model->eval();
+    optimizer_->zero_grad();
+    at::cross_entropy_loss(logits, seen.labels.to(logits.device())).backward();
+    clip_gradients(optimizer_->trainable(), kClip);
+    optimizer_->step(share);
+  }
+
+  Verdict judge(const TowerInputs& items, const torch::Tensor& labels) const {
+    return verdict_of(setting_, network_, items, labels);
+  }
+  TensorMap values() const { return cloned(learning_); }
+
+ private:
+  TunedNetwork network_;
+  EmbedSetting setting_;
+  std::optional<AdamW> optimizer_;
+  TensorMap learning_;
+};
+
+}  // namespace
+
+Verdict verdict_of(const EmbedSetting& setting, const TunedNetwork& network, const TowerInputs& items,
+                   const torch::Tensor& labels) {
+  const torch::NoGradGuard no_grad;
+  EmbedSetting own = setting;
+  own.model = network.model.get();
+  const TowerHead head = head_on(network.head, torch::kCPU);
+  const torch::Tensor logits = head.logits(items.head_inputs(own, head.input));
+  return logits.isfinite().all().item<bool>() ? judged(logits, labels) : Verdict();  // diverged
+}
+
+torch::Tensor TowerHead::logits(const torch::Tensor& x) const {
+  return at::linear((x - mean) / spread, weight, bias);
+}
+
+TowerHead starting_head(const AdaptationTask& task, const Part& support, const Part& validation) {
+  TowerHead probe{.input = "tower", .weight = {}, .bias = {}, .mean = {}, .from = "ridge"};
+  const std::int64_t width = head_width(*task.saved->model, *support.data, "tower");
+  const auto feature_of = [width](const Part& part) { return part.tower.narrow(1, 0, width); };
+  const torch::Tensor features = feature_of(support);
+  probe.mean = features.mean(0);
+  probe.spread = std::max(1e-6, (features - probe.mean).square().sum(1).mean().sqrt().item<double>());
+  const auto scaled = [&](const Part& part) { return (feature_of(part) - probe.mean) / probe.spread; };
+  const torch::Tensor held_out = scaled(validation);
+  const RidgeProblem problem(scaled(support), support.labels, task.classes);
+  const LinearProbe fitted = problem.fit(choose_alpha(problem, held_out, validation.labels).alpha);
+  const double calibration = calibrated_scale(fitted.logits(held_out), validation.labels);
+  probe.weight = fitted.weight * calibration;
+  probe.bias = fitted.bias * calibration;
+  if (!task.class_vectors.defined() || !validation.rows.defined()) return probe;
+
+  const TowerHead named{.input = "rows",
+                        .weight = task.class_vectors * task.logit_scale,
+                        .bias = torch::zeros({task.classes}),
+                        .mean = torch::zeros({task.class_vectors.size(1)}),
+                        .from = "class vectors"};
+  const Verdict by_name = judged(named.logits(validation.rows), validation.labels);
+  const Verdict by_probe = judged(probe.logits(feature_of(validation)), validation.labels);
+  return by_name.better_than(by_probe) ? named : probe;
+}
+
+Tuned tune_network(const AdaptationTask& task, const Part& support, const Part& validation, std::uint64_t seed,
+                   const TowerHead& head, const TuningOptions& options) {
+  const std::int64_t steps = steps_of(static_cast<std::int64_t>(support.items.size()));
+  Feed feed(task.setting, support, seed_of(seed, "tune"));
+  const TowerInputs held_out(task.setting, validation, true);
+  Tuned tuned{.head = head, .start = {}, .values = {}, .at_start = {}, .at_best = {}, .steps = steps};
+  for (const double lr : options.lrs) {
+    Trial trial(task, support, head, options, lr);
+    if (tuned.start.empty()) {
+      tuned.start = trial.values();
+      tuned.at_start = trial.judge(held_out, validation.labels);
+    }
+    feed.start(steps);
+    for (std::int64_t step = 0; step < steps; ++step) {
+      torch::manual_seed(seed_of(seed, "drop", step));  // of the parts' dropout
+      trial.step(feed.next(step), lr_share(kSchedule, step, steps));
+      if ((step + 1) * kMoments / steps == step * kMoments / steps) continue;
+      const Verdict now = trial.judge(held_out, validation.labels);
+      if (!now.better_than(tuned.at_best)) continue;
+      tuned.at_best = now;
+      tuned.values = trial.values();
+      tuned.lr = lr;
+      tuned.step = step + 1;
+    }
+  }
+  if (tuned.values.empty()) tuned.values = tuned.start;  // all diverged
+  return tuned;
+}
+
+nlohmann::json chosen_of(const Tuned& tuned, bool kept) {
+  return {{"start", tuned.head.from},
+          {"lr", kept ? tuned.lr : 0},
+          {"step", kept ? tuned.step : 0},
+          {"steps", tuned.steps}};
+}
+
+TunedNetwork network_of(const AdaptationTask& task, const TowerHead& head, const TensorMap& values,
+                        const TuningOptions& options) {
+  TunedNetwork network{copy_of(*task.saved->model, task.saved->device), head_on(head, torch::kCPU)};
+  options.prepare(*network.model);
+  for (const auto& parameter : network.model->parameters()) parameter.set_requires_grad(false);
+  network.model->eval();
+  set_values(network, values);
+  return network;
+}
+
+void set_values(TunedNetwork& network, const TensorMap& values) {
+  TensorMap target = tensors_of(*network.model);
+  std::erase_if(target, [&values](const auto& item) { return !values.contains(item.first); });
+  target[kWeight] = network.head.weight;
+  target[kBias] = network.head.bias;
+  copy_into(target, values, "tuned values");
+}
+
+std::unique_ptr<Classifier> classifier_of(const AdaptationTask& task, const TunedNetwork& network,
+                                          TensorMap low_rank) {
+  merge_low_rank(*network.model);
+  const TowerHead& head = network.head;
+  const torch::Tensor weight = head.weight / head.spread;
+  return network_classifier({.model = network.model,
+                             .weight = weight,
+                             .bias = head.bias - weight.matmul(head.mean),
+                             .input = head.input,
+                             .low_rank = std::move(low_rank)},
+                            task);
+}
+
+TensorMap interpolated(const TensorMap& start, const TensorMap& end, double alpha) {
+  TensorMap between;
+  for (const auto& [name, tensor] : start) {
+    const torch::Tensor& other = end.at(name);
+    between[name] = tensor.is_floating_point() ? at::lerp(tensor, other, alpha) : other.clone();
+  }
+  return between;
+}
+
+}  // namespace duet

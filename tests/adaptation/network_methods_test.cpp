@@ -1,0 +1,266 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "adaptation/classifiers.h"
+#include "adaptation/methods/kinds.h"
+#include "adaptation/network_classifier.h"
+#include "adaptation/network_training.h"
+#include "drawn_task.h"
+#include "encoders/low_rank.h"
+#include "tests/support/failure.h"
+#include "tests/support/temporary_folder.h"
+
+namespace duet {
+namespace {
+
+using testing::DrawnTask;
+using ::testing::HasSubstr;
+using testing::Items;
+using testing::kPictureTower;
+using testing::kTextTower;
+using testing::kVit;
+
+constexpr std::uint64_t kSeed = 11;
+
+std::string both_towers() { return std::string(kPictureTower) + kTextTower + "[[space]]\ndimension = 12\n"; }
+
+double centroid_accuracy(const DrawnTask& drawn, const Part& part, const torch::Tensor& labels) {
+  std::vector<torch::Tensor> centroids;
+  for (std::int64_t label = 0; label < drawn.task.classes; ++label)
+    centroids.push_back(drawn.support.tower.index({drawn.support.labels.eq(label)}).mean(0));
+  return accuracy_of(-torch::cdist(part.tower, torch::stack(centroids)), labels);
+}
+
+void expect_untouched(const DrawnTask& drawn) {
+  const TensorMap now = tensors_of(*drawn.saved.model);
+  ASSERT_EQ(now.size(), drawn.before.size());
+  for (const auto& [name, tensor] : drawn.before) {
+    EXPECT_TRUE(now.at(name).equal(tensor)) << name;
+    EXPECT_FALSE(now.at(name).grad().defined()) << name;
+  }
+  EXPECT_FALSE(drawn.saved.model->is_training());
+}
+
+void expect_reloads(const DrawnTask& drawn, const Classifier& classifier) {
+  const auto facts = nlohmann::json::parse(classifier.facts().dump());
+  const auto again = make_network_classifier(facts, classifier.tensors(), drawn.saved, drawn.task.setting);
+  EXPECT_TRUE(again->logits(drawn.asked).equal(classifier.logits(drawn.asked)));
+  EXPECT_EQ(again->tensors().size(), classifier.tensors().size());
+}
+
+TEST(FineTune, LearnsWhatFrozenFeaturesDoNotTell) {
+  for (const Items items : {Items::pictures, Items::texts}) {
+    const DrawnTask drawn(items == Items::pictures ? kPictureTower : kTextTower, items, 60, 4);
+    const Adapted adapted = fit_fine_tune(drawn.task, drawn.support, drawn.validation, kSeed);
+    EXPECT_GT(accuracy_of(adapted.classifier->logits(drawn.validation), drawn.validation.labels),
+              centroid_accuracy(drawn, drawn.validation, drawn.validation.labels));
+    EXPECT_GT(accuracy_of(adapted.classifier->logits(drawn.asked), drawn.answers),
+              centroid_accuracy(drawn, drawn.asked, drawn.answers));
+    EXPECT_GT(adapted.chosen.at("step").get<int>(), 0);
+    EXPECT_EQ(adapted.classifier->kind(), "network");
+    expect_untouched(drawn);
+    expect_reloads(drawn, *adapted.classifier);
+  }
+}
+
+TEST(FineTune, IsAFunctionOfTheSeed) {
+  const DrawnTask drawn(kPictureTower, Items::pictures, 2);
+  const auto logits = [&](std::uint64_t seed) {
+    return fit_fine_tune(drawn.task, drawn.support, drawn.validation, seed).classifier->logits(drawn.asked);
+  };
+  const torch::Tensor first = logits(1), other = logits(2), again = logits(1);
+  EXPECT_TRUE(first.equal(again));
+  const TuningOptions options{.lrs = {1e-3}, .prepare = [](Model&) { return std::vector<GroupRule>(); }};
+  const TowerHead head = starting_head(drawn.task, drawn.support, drawn.validation);
+  const auto values = [&](std::uint64_t seed) {
+    return tune_network(drawn.task, drawn.support, drawn.validation, seed, head, options).values;
+  };
+  const TensorMap one = values(1), two = values(2), same = values(1);
+  EXPECT_TRUE(one.at("image.stem.weight").equal(same.at("image.stem.weight")));
+  EXPECT_FALSE(one.at("image.stem.weight").equal(two.at("image.stem.weight")));
+  EXPECT_FALSE(one.at("image.stem.weight").equal(drawn.before.at("image.stem.weight")));
+  EXPECT_TRUE(one.at("image.stem_norm.running_mean").equal(drawn.before.at("image.stem_norm.running_mean")));
+}
+
+TEST(WiseFt, GoesFromTheStartToTheTuned) {
+  const DrawnTask drawn(both_towers(), Items::pictures, 8);
+  const Adapted wise = fit_wise_ft(drawn.task, drawn.support, drawn.validation, kSeed);
+  ASSERT_EQ(wise.curve.size(), 11U);
+  EXPECT_EQ(wise.curve.front().first, 0);
+  EXPECT_EQ(wise.curve.back().first, 1);
+  const TowerHead head = starting_head(drawn.task, drawn.support, drawn.validation);
+  const torch::Tensor& seen = head.input == "rows" ? drawn.validation.rows : drawn.validation.tower;
+  EXPECT_EQ(wise.curve.front().second, accuracy_of(head.logits(seen), drawn.validation.labels));
+  const double alpha = wise.chosen.at("alpha").get<double>();
+  const Verdict chosen = judged(wise.classifier->logits(drawn.validation), drawn.validation.labels);
+  EXPECT_TRUE(std::any_of(wise.curve.begin(), wise.curve.end(), [&](const auto& point) {
+    return point.first == alpha && point.second == chosen.accuracy;
+  }));
+  // Whichever fine_tune prefers, the start or the tuned weights, stands at an end of the curve.
+  const Adapted tuned = fit_fine_tune(drawn.task, drawn.support, drawn.validation, kSeed);
+  const Verdict alone = judged(tuned.classifier->logits(drawn.validation), drawn.validation.labels);
+  const bool moved = tuned.chosen.at("step").get<int>() > 0;
+  EXPECT_EQ(alone.accuracy, (moved ? wise.curve.back() : wise.curve.front()).second);
+  EXPECT_LE(chosen.cross_entropy, alone.cross_entropy + 1e-6);
+  expect_untouched(drawn);
+}
+
+TEST(WiseFt, InterpolatesEveryTensorAndIsExactAtTheEnds) {
+  torch::manual_seed(1);
+  const TensorMap start = {{"a", torch::randn({50})}, {"n", torch::tensor(3)}};
+  const TensorMap end = {{"a", torch::randn({50})}, {"n", torch::tensor(5)}};
+  EXPECT_TRUE(interpolated(start, end, 0).at("a").equal(start.at("a")));
+  EXPECT_TRUE(interpolated(start, end, 1).at("a").equal(end.at("a")));
+  EXPECT_TRUE(torch::allclose(interpolated(start, end, .5).at("a"), (start.at("a") + end.at("a")) / 2));
+  EXPECT_TRUE(interpolated(start, start, .3).at("a").equal(start.at("a")));
+}
+
+TEST(Lora, KeepsItsSmallPartsAlone) {
+  for (const char* tower : {kVit, kPictureTower}) {  // of the convnet the map of its feature
+    const DrawnTask drawn(tower, Items::pictures, 4);
+    const Adapted adapted = fit_lora(drawn.task, drawn.support, drawn.validation, kSeed);
+    const TensorMap kept = adapted.classifier->tensors();
+    for (const auto& [name, tensor] : kept)
+      EXPECT_TRUE(name.ends_with(".lora_a") || name.ends_with(".lora_b") || name.starts_with("head.")) << name;
+    EXPECT_GE(kept.size(), 4U);
+    expect_untouched(drawn);
+    expect_reloads(drawn, *adapted.classifier);
+  }
+}
+
+TEST(Lora, ChangesTheTowerThroughItsPartsAlone) {
+  const DrawnTask drawn(kVit, Items::pictures, 8);
+  const TowerHead head = starting_head(drawn.task, drawn.support, drawn.validation);
+  std::int64_t learning = 0;
+  const TuningOptions options{.lrs = {1e-2}, .prepare = [&](Model& model) {
+                                for (const auto& parameter : model.parameters())
+                                  parameter.set_requires_grad(false);
+                                GroupRule rule;
+                                rule.match = {"image.blocks"};
+                                rule.low_rank = LowRank{.rank = 4, .alpha = 4, .dropout = .25};
+                                add_low_rank(model, {rule}, 1);
+                                learning = 0;
+                                for (const auto& parameter : model.parameters())
+                                  learning += parameter.requires_grad() ? 1 : 0;
+                                return std::vector<GroupRule>();
+                              }};
+  const Tuned tuned = tune_network(drawn.task, drawn.support, drawn.validation, kSeed, head, options);
+  EXPECT_EQ(static_cast<std::int64_t>(tuned.values.size()), learning + 2);
+  EXPECT_EQ(tuned.start.at("image.blocks.0.mlp.up.lora_b").abs().max().item<double>(), 0);
+  EXPECT_GT(tuned.values.at("image.blocks.0.mlp.up.lora_b").abs().max().item<double>(), 1e-3);
+  const auto before = classifier_of(drawn.task, network_of(drawn.task, head, tuned.start, options));
+  const auto after = classifier_of(drawn.task, network_of(drawn.task, head, tuned.values, options));
+  EXPECT_GT((before->logits(drawn.asked) - after->logits(drawn.asked)).abs().max().item<double>(), 1e-3);
+  EXPECT_TRUE(torch::allclose(before->logits(drawn.asked), head.logits(drawn.asked.tower), 1e-4, 1e-4));
+}
+
+TEST(Lora, RefusesATowerWithoutLinearMaps) {
+  const DrawnTask drawn("[image]\nkind = \"convnet\"\nsize = 24\nstem = 8\nwidths = [8]\nmap = 0\n",
+                        Items::pictures, 1);
+  const Failure failure = failure_of([&] { fit_lora(drawn.task, drawn.support, drawn.validation, kSeed); });
+  EXPECT_EQ(failure.exit, Exit::usage);
+  EXPECT_THAT(failure.text, HasSubstr("image tower has no linear map"));
+}
+
+TEST(NetworkMethods, LearnFromOneShot) {
+  const DrawnTask drawn(both_towers(), Items::pictures, 1, 2);
+  ASSERT_EQ(drawn.support.items.size(), 2U);
+  for (const FitMethod fit : {fit_lora, fit_fine_tune, fit_wise_ft}) {
+    const Adapted adapted = fit(drawn.task, drawn.support, drawn.validation, kSeed);
+    const torch::Tensor logits = adapted.classifier->logits(drawn.asked);
+    EXPECT_EQ(logits.sizes(), (std::vector<std::int64_t>{40, 2}));
+    EXPECT_TRUE(logits.isfinite().all().item<bool>());
+  }
+}
+
+TEST(NetworkMethods, LearnFromTextsAndPairsOfThem) {
+  for (const Items items : {Items::texts, Items::pairs}) {
+    const DrawnTask drawn(kTextTower, items, 8);
+    for (const FitMethod fit : {fit_lora, fit_fine_tune}) {
+      const Adapted adapted = fit(drawn.task, drawn.support, drawn.validation, kSeed);
+      expect_untouched(drawn);
+      expect_reloads(drawn, *adapted.classifier);
+      if (items == Items::texts) {
+        EXPECT_GT(accuracy_of(adapted.classifier->logits(drawn.asked), drawn.answers), .8);
+      }
+    }
+  }
+}
+
+TEST(NetworkMethods, AnswerAsTheStartWhereNothingLearnedIsBetter) {
+  DrawnTask drawn(kPictureTower, Items::pictures, 2);
+  const TowerHead head = starting_head(drawn.task, drawn.support, drawn.validation);
+  // Labels that are the start's own answers, which a wild training forgets.
+  drawn.validation.labels = head.logits(drawn.validation.tower).argmax(1);
+  const TuningOptions wild{.lrs = {1e3}, .prepare = [](Model&) { return std::vector<GroupRule>(); }};
+  const Tuned tuned = tune_network(drawn.task, drawn.support, drawn.validation, kSeed, head, wild);
+  EXPECT_FALSE(tuned.at_best.better_than(tuned.at_start));
+  const auto classifier = classifier_of(drawn.task, network_of(drawn.task, head, tuned.start, wild));
+  EXPECT_TRUE(torch::allclose(classifier->logits(drawn.asked), head.logits(drawn.asked.tower), 1e-4, 1e-4));
+}
+
+TEST(NetworkMethods, StartFromTheNamesWhereTheseAreBetter) {
+  DrawnTask drawn(both_towers(), Items::pictures, 1);
+  EXPECT_EQ(starting_head(drawn.task, drawn.support, drawn.validation).from, "ridge");
+  // Names that tell all: the rows of each class are its vector.
+  drawn.task.class_vectors = torch::eye(3, 12);
+  drawn.validation.rows = drawn.task.class_vectors.index_select(0, drawn.validation.labels);
+  const TowerHead head = starting_head(drawn.task, drawn.support, drawn.validation);
+  EXPECT_EQ(head.from, "class vectors");
+  EXPECT_EQ(accuracy_of(head.logits(drawn.validation.rows), drawn.validation.labels), 1);
+}
+
+TEST(NetworkClassifier, IsWrittenAsAModelThatLoads) {
+  const TemporaryFolder folder;
+  const DrawnTask drawn(both_towers(), Items::pictures, 4);
+  const Adapted adapted = fit_fine_tune(drawn.task, drawn.support, drawn.validation, kSeed);
+  write_adapted_model(folder.path(), *adapted.classifier, drawn.saved);
+  const SavedModel loaded = load_saved_model(folder.path(), "best", "cpu");
+  TensorMap expected = adapted.classifier->tensors();
+  for (const auto& [name, tensor] : tensors_of(*loaded.model))
+    EXPECT_TRUE(tensor.equal(expected.at(name))) << name;
+  EXPECT_EQ(loaded.texts().vocabulary(), drawn.saved.tokenizer->vocabulary());
+  EXPECT_THAT(failure_of([&] { write_adapted_model(folder.path(), *adapted.classifier, drawn.saved); }).text,
+              HasSubstr("is there already"));
+  const auto linear = linear_classifier({torch::zeros({3, 4}), torch::zeros({3}), "tower"});
+  EXPECT_THAT(failure_of([&] { write_adapted_model(folder / "other", *linear, drawn.saved); }).text,
+              HasSubstr("changed no tower"));
+}
+
+TEST(NetworkClassifier, MergesLowRankPartsIntoTheWrittenModel) {
+  const TemporaryFolder folder;
+  const DrawnTask drawn(std::string(kVit) + kTextTower, Items::pictures, 4);
+  const Adapted adapted = fit_lora(drawn.task, drawn.support, drawn.validation, kSeed);
+  write_adapted_model(folder.path(), *adapted.classifier, drawn.saved);
+  const SavedModel loaded = load_saved_model(folder.path(), "best", "cpu");
+  TensorMap parts = adapted.classifier->tensors();
+  std::erase_if(parts, [](const auto& item) { return item.first.starts_with("head."); });
+  const auto merged = copy_of(*drawn.saved.model, torch::kCPU);
+  merge_parts(*merged, parts, "test");
+  const TensorMap expected = tensors_of(*merged);
+  for (const auto& [name, tensor] : tensors_of(*loaded.model))
+    EXPECT_TRUE(tensor.equal(expected.at(name))) << name;
+}
+
+TEST(NetworkClassifier, RefusesTensorsOfAnotherModelAndOtherItems) {
+  const DrawnTask pictures(kPictureTower, Items::pictures, 1), vit(kVit, Items::pictures, 1);
+  const Adapted adapted = fit_fine_tune(pictures.task, pictures.support, pictures.validation, kSeed);
+  const auto load = [&](const TensorMap& tensors, const DrawnTask& drawn) {
+    return failure_of([&] {
+      make_network_classifier(adapted.classifier->facts(), tensors, drawn.saved, drawn.task.setting);
+    });
+  };
+  EXPECT_EQ(load(adapted.classifier->tensors(), vit).exit, Exit::artifact);
+  TensorMap headless = adapted.classifier->tensors();
+  headless.erase("head.bias");
+  EXPECT_THAT(load(headless, pictures).text, HasSubstr("without head.bias"));
+  const DrawnTask texts(kTextTower, Items::texts, 2), pairs(kTextTower, Items::pairs, 2);
+  const Adapted single = fit_fine_tune(texts.task, texts.support, texts.validation, kSeed);
+  EXPECT_THAT(failure_of([&] { single.classifier->logits(pairs.asked); }).text,
+              HasSubstr("the classifier was made for 16"));
+}
+
+}  // namespace
+}  // namespace duet
