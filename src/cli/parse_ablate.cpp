@@ -25,7 +25,8 @@ void add_ablate(Grammar& grammar) {
             "a row a run, kept and gone on with (default: NAME.results.jsonl beside the plan)");
   add_switch(app, "--dry-run", options->dry_run,
              "print the grid, its steps and how long it takes; run nothing");
-  add_switch(app, "--measure", options->measure, "measure what a step of each arm costs, and stop");
+  add_switch(app, "--measure", options->measure,
+             "measure what a step of each arm costs and its memory, and stop");
   add_switch(app, "--table", options->table, "print the table of the rows there are; run nothing");
   add_switch(app, "--confirm", options->confirm,
              "run the winner and the baseline on confirm_seeds, when all else is there");
