@@ -6,8 +6,9 @@
 
 namespace duet {
 
-bool Judgement::better_than(const Judgement& other) const {
-  return accuracy != other.accuracy ? accuracy > other.accuracy : loss < other.loss;
+bool Judgement::better_than(const Judgement& other, Criterion by) const {
+  return by == Criterion::accuracy && accuracy != other.accuracy ? accuracy > other.accuracy
+                                                                 : loss < other.loss;
 }
 
 Judgement judge(const torch::Tensor& logits, const torch::Tensor& targets) {

@@ -2,6 +2,8 @@
 #pragma once
 #include <torch/types.h>
 
+#include <limits>
+
 namespace duet {
 
 struct LinearProbe {
@@ -10,11 +12,15 @@ struct LinearProbe {
   torch::Tensor logits(const torch::Tensor& features) const { return features.matmul(weight.t()) + bias; }
 };
 
-// What items held out say of a classifier. Few items make many equal accuracies: then the loss decides.
+// What is chosen by. Accuracy: of equal ones, the loss decides. Loss: it says more where few items are held
+// out.
+enum class Criterion { accuracy, loss };
+
+// What items held out say of a classifier.
 struct Judgement {
   double accuracy = -1;
-  double loss = 0;
-  bool better_than(const Judgement& other) const;
+  double loss = std::numeric_limits<double>::infinity();
+  bool better_than(const Judgement& other, Criterion by = Criterion::accuracy) const;
 };
 // logits [N, C]. Targets [N] int64: accuracy (of equal logits the smaller class is the answer) and mean cross
 // entropy. Targets [N, C] of 0 and 1: share of items whose answer is one of their labels, and mean binary cross

@@ -125,7 +125,7 @@ LinearProbe fit_one_vs_rest(const torch::Tensor& features, const torch::Tensor& 
 }
 
 ChosenC choose_c(LogisticProblem& problem, const torch::Tensor& features, const torch::Tensor& targets,
-                 const torch::Tensor& offset) {
+                 const torch::Tensor& offset, Criterion by) {
   struct Trial {
     Judgement judgement;
     LogisticProblem::Start end;
@@ -145,7 +145,7 @@ ChosenC choose_c(LogisticProblem& problem, const torch::Tensor& features, const 
   const auto best = [&] {
     auto found = tried.begin();
     for (auto it = tried.begin(); it != tried.end(); ++it) {
-      if (it->second.judgement.better_than(found->second.judgement)) found = it;
+      if (it->second.judgement.better_than(found->second.judgement, by)) found = it;
     }
     return found->first;
   };

@@ -71,6 +71,6 @@ struct ChosenC {
   std::vector<std::pair<double, Judgement>> tried = {};  // ascending
 };
 ChosenC choose_c(LogisticProblem& problem, const torch::Tensor& features, const torch::Tensor& targets,
-                 const torch::Tensor& offset = {});
+                 const torch::Tensor& offset = {}, Criterion by = Criterion::accuracy);
 
 }  // namespace duet

@@ -181,6 +181,9 @@ TEST(Judge, EqualAccuraciesAreToldByTheLoss) {
   EXPECT_TRUE((Judgement{.5, 1}).better_than({.5, 2}));
   EXPECT_FALSE((Judgement{.5, 1}).better_than({.5, 1}));
   EXPECT_TRUE((Judgement{0, 9}).better_than({}));
+  EXPECT_TRUE((Judgement{.4, 1}).better_than({.5, 2}, Criterion::loss));
+  EXPECT_FALSE((Judgement{.6, 2}).better_than({.5, 1}, Criterion::loss));
+  EXPECT_TRUE((Judgement{0, 9}).better_than({}, Criterion::loss));
 }
 
 }  // namespace

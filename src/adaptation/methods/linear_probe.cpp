@@ -1,5 +1,6 @@
 // linear_probe: logistic regression on frozen features (CLIP, Radford et al. 2021, appendix A.3): input and C
-// are chosen on validation, then it is fitted to support and validation together.
+// are chosen by the cross entropy on validation (few items' accuracy is a coarse measure), then it is fitted to
+// support and validation together.
 #include "adaptation/methods/kinds.h"
 #include "adaptation/methods/linear_input.h"
 #include "evaluation/logistic.h"
@@ -12,8 +13,8 @@ Adapted fit_linear_probe(const AdaptationTask& task, const Part& support, const 
   ChosenC best;
   for (const LinearInput& input : linear_inputs(support)) {
     LogisticProblem problem(input.of(support), support.labels, task.classes);
-    const ChosenC chosen = choose_c(problem, input.of(validation), validation.labels);
-    if (!chosen.judgement.better_than(best.judgement)) continue;
+    const ChosenC chosen = choose_c(problem, input.of(validation), validation.labels, {}, Criterion::loss);
+    if (!chosen.judgement.better_than(best.judgement, Criterion::loss)) continue;
     best = chosen;
     name = input.name();
   }

@@ -1,7 +1,7 @@
 // text_probe: logistic regression that starts from the classes' names and is pulled back to them: the penalty
 // is on how far the weights go from the class vectors (the head of ELEVATER, Li et al. 2022, section 4, with
-// the pull made explicit). Input and C are chosen on validation, the names alone among the choices; then it is
-// fitted to support and validation together.
+// the pull made explicit). Input and C are chosen by the cross entropy on validation, the names alone among the
+// choices; then it is fitted to support and validation together.
 #include <ATen/ops/zeros.h>
 
 #include "adaptation/methods/kinds.h"
@@ -36,8 +36,9 @@ Adapted fit_text_probe(const AdaptationTask& task, const Part& support, const Pa
   for (const char* wide : {"rows", "both"}) {
     const LinearInput input(wide, support);
     LogisticProblem problem(input.of(support), support.labels, task.classes, said(support));
-    const ChosenC chosen = choose_c(problem, input.of(validation), validation.labels, said(validation));
-    if (!chosen.judgement.better_than(best.judgement)) continue;
+    const ChosenC chosen =
+        choose_c(problem, input.of(validation), validation.labels, said(validation), Criterion::loss);
+    if (!chosen.judgement.better_than(best.judgement, Criterion::loss)) continue;
     best = chosen;
     name = wide;
   }
