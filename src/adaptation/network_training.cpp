@@ -29,6 +29,7 @@ constexpr std::int64_t kBatch = 32;
 constexpr std::int64_t kEpochs = 3, kSteps = 80, kMostEpochs = 20, kLeastSteps = 20;
 constexpr std::int64_t kMoments = 4;  // at which validation is asked, evenly, the end included
 constexpr double kClip = 1;
+constexpr double kSharpest = 30;  // from the smallest logit of an item to its largest, at the start
 const ScheduleOptions kSchedule{.kind = "cosine", .warmup = 0.1, .lr_end = 0};
 // Mild, and none that could change a class: no flip.
 const Augmentation kAugmentation{
@@ -152,6 +153,16 @@ TowerHead head_on(const TowerHead& head, torch::Device device) {
   return own;
 }
 
+// Logits at the scale that tells the labels best, unless that is so sharp (all are right, say) that training
+// would see no gradient or a wild one.
+void calibrate(TowerHead& head, const torch::Tensor& x, const torch::Tensor& labels) {
+  const torch::Tensor logits = head.logits(x);
+  const double range = (logits.amax(1) - logits.amin(1)).mean().item<double>();
+  const double scale = std::min(calibrated_scale(logits, labels), kSharpest / std::max(range, 1e-12));
+  head.weight = head.weight * scale;
+  head.bias = head.bias * scale;
+}
+
 // One training with one learning rate.
 class Trial {
  public:
@@ -224,16 +235,17 @@ TowerHead starting_head(const AdaptationTask& task, const Part& support, const P
   const torch::Tensor held_out = scaled(validation);
   const RidgeProblem problem(scaled(support), support.labels, task.classes);
   const LinearProbe fitted = problem.fit(choose_alpha(problem, held_out, validation.labels).alpha);
-  const double calibration = calibrated_scale(fitted.logits(held_out), validation.labels);
-  probe.weight = fitted.weight * calibration;
-  probe.bias = fitted.bias * calibration;
+  probe.weight = fitted.weight;
+  probe.bias = fitted.bias;
+  calibrate(probe, feature_of(validation), validation.labels);
   if (!task.class_vectors.defined() || !validation.rows.defined()) return probe;
 
-  const TowerHead named{.input = "rows",
-                        .weight = task.class_vectors * task.logit_scale,
-                        .bias = torch::zeros({task.classes}),
-                        .mean = torch::zeros({task.class_vectors.size(1)}),
-                        .from = "class vectors"};
+  TowerHead named{.input = "rows",
+                  .weight = task.class_vectors * task.logit_scale,
+                  .bias = torch::zeros({task.classes}),
+                  .mean = torch::zeros({task.class_vectors.size(1)}),
+                  .from = "class vectors"};
+  calibrate(named, validation.rows, validation.labels);
   const Verdict by_name = judged(named.logits(validation.rows), validation.labels);
   const Verdict by_probe = judged(probe.logits(feature_of(validation)), validation.labels);
   return by_name.better_than(by_probe) ? named : probe;

@@ -24,9 +24,9 @@ struct TowerHead {
   torch::Tensor logits(const torch::Tensor& x) const;
 };
 
-// What training starts from, the better one on validation: the vectors of the classes' names over the
-// retrieval embedding (CLIP), where there are names, or ridge regression on the frozen feature, scaled to tell
-// validation best (LP-FT, Kumar et al. 2022: a head that is fitted first does not spoil the tower).
+// What training starts from, the better one on validation and scaled to tell it best: the vectors of the
+// classes' names over the retrieval embedding (CLIP), where there are names, or ridge regression on the frozen
+// feature (LP-FT, Kumar et al. 2022: a head that is fitted first does not spoil the tower).
 TowerHead starting_head(const AdaptationTask& task, const Part& support, const Part& validation);
 
 struct TuningOptions {
