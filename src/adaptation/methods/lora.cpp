@@ -1,12 +1,11 @@
 // Low-rank parts on the linear maps of the tower that sees the items (LoRA, Hu et al. 2022; for few shots
-// CLIP-LoRA, Zanella and Ben Ayed 2024, of which dropout and rank order are), and a head.
-#include "encoders/low_rank.h"
-
+// CLIP-LoRA, Zanella and Ben Ayed 2024, whose dropout this is), and a head.
 #include "adaptation/methods/kinds.h"
 #include "adaptation/network_training.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "core/random.h"
+#include "encoders/low_rank.h"
 
 namespace duet {
 namespace {
