@@ -25,7 +25,7 @@ def made_up(items, width, classes, seed=1):
     random = np.random.default_rng(seed)
     strength = np.arange(1, width + 1) ** -0.5
     turned = np.linalg.qr(random.normal(size=(width, width)))[0]
-    centres = 0.09 * random.normal(size=(classes, width)) * strength
+    centres = 0.13 * random.normal(size=(classes, width)) * strength
 
     def part():
         labels = random.integers(classes, size=items)
