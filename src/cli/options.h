@@ -43,6 +43,7 @@ struct EvaluateOptions {
   std::string class_names, templates = "simple";  // --labels FILE and --templates, of zero_shot
   std::int64_t k = 0;                             // neighbours of knn; 0: chosen
   std::string report;                             // --report PAGE.html
+  std::vector<std::string> corrupt = {};  // --corrupt KIND,...: of kCorruptionNames; "all" is replaced by them
 };
 struct IndexOptions {
   std::string run, images, out;  // --images DIR|manifest, --out BUNDLE (default RUN/index)

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/corruption_names.h"
 #include "cli/grammar.h"
 #include "core/error.h"
 #include "core/format.h"
@@ -36,7 +37,8 @@ void check_task(const CLI::App& app, const EvaluateOptions& options) {
          "it draws its own splits: duet fewshot RUN --data LABELLED; see duet fewshot --help");
   }
   check_belongs(app, task, {"--captions", "--objectives"}, {"retrieval"});
-  check_belongs(app, task, {"--train"}, kProbes);
+  // The baseline that corrupted pictures are held against learns from it, too.
+  if (task != "zero_shot" || options.corrupt.empty()) check_belongs(app, task, {"--train"}, kProbes);
   check_belongs(app, task, {"--labels", "--templates"}, {"zero_shot"});
   check_belongs(app, task, {"-k"}, {"knn"});
   check_belongs(app, task,
@@ -54,6 +56,33 @@ void check_task(const CLI::App& app, const EvaluateOptions& options) {
     fail(Exit::usage, "duet evaluate",
          "--validation sets the scale of probabilities, which mAP does not look at", "leave out --validation");
   check_labels(app, options.labels);
+  if (options.corrupt.empty()) return;
+  for (const char* other : {"--texts", "--separator", "--objectives"}) {
+    if (app.get_option(other)->count() == 0) continue;
+    fail(Exit::usage, "duet evaluate --corrupt", cat("does not go with ", other),
+         "it corrupts pictures, and counts which of them are found, or told as their one class");
+  }
+}
+
+void add_corrupt(CLI::App& app, std::vector<std::string>& kinds) {
+  const std::vector<std::string> all(kCorruptionNames.begin(), kCorruptionNames.end());
+  add_list(app, "--corrupt", kinds, "KIND",
+           cat("also judge on corrupted pictures, in five strengths: all, or some of ", joined(all),
+               "; with --train against a ridge classifier that sees pixels alone"))
+      ->delimiter(',')
+      ->check([all](const std::string& text) -> std::string {
+        if (text == "all" || holds(all, text)) return {};
+        return cat("'", text, "' is none of all, ", joined(all));
+      });
+}
+
+// Each kind once, in the order in which they are known.
+std::vector<std::string> chosen_kinds(const std::vector<std::string>& given) {
+  std::vector<std::string> kinds;
+  for (const std::string_view kind : kCorruptionNames) {
+    if (holds(given, "all") || holds(given, std::string(kind))) kinds.emplace_back(kind);
+  }
+  return kinds;
 }
 
 }  // namespace
@@ -68,9 +97,10 @@ void add_evaluate(Grammar& grammar) {
                     "duet evaluate runs/quickstart --data test=data/emoji/test_style.tsv"},
                    {"classes by their names alone, without any training",
                     "duet evaluate runs/quickstart --task zero_shot --data photos/"},
-                   {"what a linear classifier makes of its features, with a page of mistakes",
+                   {"what a linear classifier makes of its features, clean and under noise, blur and "
+                    "compression, with a page",
                     "duet evaluate runs/quickstart --task linear_probe --train train.csv --data test.csv "
-                    "--report probe.html"}});
+                    "--corrupt all --report probe.html"}});
   add_value(app, "RUN", options->run, "RUN", "the folder that duet train wrote")->required();
   add_value(app, "--task", options->task, joined(kTasks, "|"),
             "what to judge: how well it finds, or tells classes apart by one of four classifiers")
@@ -95,6 +125,7 @@ void add_evaluate(Grammar& grammar) {
   add_value(app, "--templates", options->templates, "FILE",
             "what is said of a class, {} being its name: simple, openai (80 of them), or a file, one a line");
   add_integer(app, "-k,--neighbours", options->k, 0, 200, "neighbours that vote; 0: as many as do best");
+  add_corrupt(app, options->corrupt);
   add_value(app, "--report", options->report, "FILE",
             "write a page: scores of each class, who is taken for whom, the worst mistakes");
   add_checkpoint(app, options->checkpoint);
@@ -107,6 +138,7 @@ void add_evaluate(Grammar& grammar) {
   add_max_bad_fraction(app, options->max_bad_fraction);
   add_device(app, options->device);
   app.callback([&grammar, &app, options] {
+    options->corrupt = chosen_kinds(options->corrupt);
     check_task(app, *options);
     grammar.command = *options;
   });

@@ -17,7 +17,7 @@ namespace {
 // One kind of features of all three parts.
 struct Parts {
   std::string input;
-  torch::Tensor train, validation, asked;
+  torch::Tensor train, validation;
   torch::Tensor train_targets, validation_targets;
   torch::Tensor all() const { return torch::cat({train, validation}); }
   torch::Tensor all_targets() const { return torch::cat({train_targets, validation_targets}); }
@@ -61,21 +61,24 @@ Candidate choose_ridge(const Parts& parts, const ProbeOptions& options) {
   return {parts, "alpha", chosen.alpha, chosen.judgement, problem.fit(chosen.alpha).logits(parts.validation)};
 }
 
-torch::Tensor refitted_logits(const Candidate& best, const ProbeOptions& options) {
+// Learned from both parts; features [N, F or D] -> logits [N, C].
+std::function<torch::Tensor(const torch::Tensor&)> refitted(const Candidate& best,
+                                                            const ProbeOptions& options) {
   const torch::Tensor features = best.parts.all(), targets = best.parts.all_targets();
   if (options.kind == "knn") {
-    const auto k = static_cast<std::int64_t>(best.value);
-    return knn_logits(nearest_neighbours(features, best.parts.asked, k), targets, options.classes, k);
+    return [=, classes = options.classes, k = static_cast<std::int64_t>(best.value)](const auto& asked) {
+      return knn_logits(nearest_neighbours(features, asked, k), targets, classes, k);
+    };
   }
-  if (options.kind == "ridge")
-    return RidgeProblem(features, targets, options.classes).fit(best.value).logits(best.parts.asked);
-  return LogisticProblem(features, targets, options.classes).fit(best.value).logits(best.parts.asked);
+  const LinearProbe probe = options.kind == "ridge"
+                                ? RidgeProblem(features, targets, options.classes).fit(best.value)
+                                : LogisticProblem(features, targets, options.classes).fit(best.value);
+  return [probe](const auto& asked) { return probe.logits(asked); };
 }
 
 }  // namespace
 
-ProbeAnswers answer_by_probe(const ProbeOptions& options, const ProbeItems& train, const ProbeItems& validation,
-                             const ProbeItems& asked) {
+FittedProbe fit_probe(const ProbeOptions& options, const ProbeItems& train, const ProbeItems& validation) {
   const bool several = train.targets.dim() == 2;
   if (several && options.kind != "linear_probe")
     fail(Exit::usage, cat("--task ", options.kind), "tells one class an item, these have several labels",
@@ -83,23 +86,27 @@ ProbeAnswers answer_by_probe(const ProbeOptions& options, const ProbeItems& trai
   const auto choose = options.kind == "knn"     ? choose_knn
                       : options.kind == "ridge" ? choose_ridge
                                                 : choose_logistic;
-  std::vector<Candidate> candidates = {choose(
-      {"tower", train.tower, validation.tower, asked.tower, train.targets, validation.targets}, options)};
+  std::vector<Candidate> candidates = {
+      choose({"tower", train.tower, validation.tower, train.targets, validation.targets}, options)};
   if (train.rows.defined()) {
     candidates.push_back(
-        choose({"rows", train.rows, validation.rows, asked.rows, train.targets, validation.targets}, options));
+        choose({"rows", train.rows, validation.rows, train.targets, validation.targets}, options));
   }
   const Candidate& best = candidates.size() > 1 && candidates[1].judgement.better_than(candidates[0].judgement)
                               ? candidates[1]
                               : candidates[0];
-  ProbeAnswers answers{.logits = refitted_logits(best, options), .chosen = {{"input", best.parts.input}}};
-  answers.chosen[best.setting] = best.value;
-  answers.chosen["validation_items"] = validation.tower.size(0);
-  if (several) return answers;
-  answers.chosen["validation_accuracy"] = best.judgement.accuracy;
-  answers.chosen["scale"] = calibrated_scale(best.validation_logits, best.parts.validation_targets);
-  answers.logits = answers.logits * answers.chosen["scale"].get<double>();
-  return answers;
+  FittedProbe probe{.chosen = {{"input", best.parts.input}}, .logits = {}};
+  probe.chosen[best.setting] = best.value;
+  probe.chosen["validation_items"] = validation.tower.size(0);
+  double scale = 1;
+  if (!several) {
+    scale = calibrated_scale(best.validation_logits, best.parts.validation_targets);
+    probe.chosen["validation_accuracy"] = best.judgement.accuracy;
+    probe.chosen["scale"] = scale;
+  }
+  probe.logits = [ask = refitted(best, options), tower = best.parts.input == "tower",
+                  scale](const ProbeItems& asked) { return ask(tower ? asked.tower : asked.rows) * scale; };
+  return probe;
 }
 
 }  // namespace duet

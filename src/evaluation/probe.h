@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -17,19 +18,19 @@ struct ProbeItems {
   torch::Tensor targets;      // [N] int64 classes, or [N, C] 0 and 1 where items have several labels
 };
 
-struct ProbeAnswers {
-  torch::Tensor logits;   // [N, C] fp32 of the items asked, calibrated on the validation items
-  nlohmann::json chosen;  // {"input": tower | rows, "C" | "alpha" | "k": number, "validation_accuracy": ...}
-};
-
 struct ProbeOptions {
   std::string kind;          // knn | linear_probe | ridge
   std::int64_t classes = 2;  // at least two
   std::int64_t k = 0;        // of knn; 0: chosen
 };
 
+struct FittedProbe {
+  nlohmann::json chosen;  // {"input": tower | rows, "C" | "alpha" | "k": number, "validation_accuracy": ...}
+  // [N, C] fp32 of items that it is asked about, calibrated on the validation items.
+  std::function<torch::Tensor(const ProbeItems& asked)> logits;
+};
+
 // Error(usage): several labels an item with another kind than linear_probe, k larger than train has items.
-ProbeAnswers answer_by_probe(const ProbeOptions& options, const ProbeItems& train, const ProbeItems& validation,
-                             const ProbeItems& asked);
+FittedProbe fit_probe(const ProbeOptions& options, const ProbeItems& train, const ProbeItems& validation);
 
 }  // namespace duet

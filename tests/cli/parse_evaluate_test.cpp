@@ -36,6 +36,19 @@ TEST(ParseEvaluate, ZeroShotOfTexts) {
   EXPECT_EQ(o.labels.separator, "|");
 }
 
+TEST(ParseEvaluate, CorruptionsInTheirOrder) {
+  const auto kinds = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {"evaluate", "runs/x"});
+    return parse_to<EvaluateOptions>(words).corrupt;
+  };
+  EXPECT_TRUE(kinds({}).empty());
+  EXPECT_EQ(kinds({"--corrupt", "jpeg,pixelate", "--corrupt", "jpeg"}),
+            (std::vector<std::string>{"pixelate", "jpeg"}));
+  const auto all = kinds({"--corrupt", "all", "--task", "zero_shot", "--data", "a.csv", "--train", "b.csv"});
+  EXPECT_EQ(all.size(), 10u);
+  EXPECT_EQ(all.front(), "gaussian_noise");
+}
+
 TEST(ParseEvaluate, RefusesWhatATaskDoesNotUse) {
   const auto says = [](std::vector<std::string> words, const char* part) {
     words.insert(words.begin(), {"evaluate", "runs/x"});
@@ -60,6 +73,11 @@ TEST(ParseEvaluate, RefusesWhatATaskDoesNotUse) {
   says({"--task", "fine_tune", "--data", "a.csv"}, "duet fewshot");
   says({"--task", "guess", "--data", "a.csv"}, "'guess' is none of retrieval, zero_shot");
   says({"--task", "knn", "--data", "a.csv", "--train", "b.csv", "-k", "201"}, "0 to 200 allowed");
+  says({"--corrupt", "rain"}, "'rain' is none of all, gaussian_noise, shot_noise");
+  says({"--task", "zero_shot", "--data", "a.csv", "--corrupt", "all", "--texts"}, "does not go with --texts");
+  says({"--task", "zero_shot", "--data", "a.csv", "--corrupt", "all", "--separator", "|"},
+       "does not go with --separator");
+  says({"--objectives", "--corrupt", "all"}, "does not go with --objectives");
 }
 
 }  // namespace

@@ -145,6 +145,44 @@ TEST_F(EvaluateTask, ReportShowsClassesConfusionAndMistakes) {
     EXPECT_TRUE(contains(page, part)) << part;
 }
 
+TEST_F(EvaluateTask, CorruptedPicturesAgainstTheBaseline) {
+  const Arguments corrupt = {"--corrupt", "gaussian_noise,contrast", "--train", path("train.csv")};
+  Arguments probe = corrupt;
+  probe.insert(probe.end(), {"--report", path("corrupted.html")});
+  const json scores = scores_of("ridge", probe), corruption = scores["corruption"];
+  EXPECT_EQ(corruption["kinds"].size(), 2u);
+  EXPECT_NEAR(corruption["clean_top_1"].get<double>(), scores["top_1"].get<double>(), 1e-9);
+  double sum = 0, of_baseline = 0;
+  for (int i = 0; i < 5; ++i) {
+    sum += 1 - corruption["kinds"]["contrast"]["top_1"][i].get<double>();
+    of_baseline += 1 - corruption["kinds"]["contrast"]["baseline_top_1"][i].get<double>();
+  }
+  EXPECT_NEAR(corruption["kinds"]["contrast"]["corruption_error"].get<double>(), sum / of_baseline, 1e-9);
+  EXPECT_LT(corruption["kinds"]["contrast"]["top_1"][4], scores["top_1"]);  // of a twentieth little is seen
+  EXPECT_EQ(corruption["baseline_chosen"]["validation_items"], scores["chosen"]["validation_items"]);
+  EXPECT_EQ(json::parse(read_file(run_ / "results.json"))["ridge/test"]["corruption"], corruption);
+  const std::string page = read_file(*folder_ / "corrupted.html");
+  for (const char* part : {"A picture of test under each corruption", "test by kind of corruption", "baseline"})
+    EXPECT_TRUE(contains(page, part)) << part;
+  // Again, by names, against the same baseline.
+  const json named = scores_of("zero_shot", corrupt)["corruption"];
+  EXPECT_EQ(named["kinds"]["contrast"]["baseline_top_1"], corruption["kinds"]["contrast"]["baseline_top_1"]);
+  EXPECT_FALSE(scores_of("zero_shot", {"--corrupt", "jpeg"})["corruption"].contains("mean_corruption_error"));
+}
+
+TEST_F(EvaluateTask, CorruptedPicturesAreFoundLess) {
+  const Finished finished = duet_program({"evaluate", run_.string(), "--no-save", "--json", "--corrupt",
+                                          "impulse_noise", "--data", "all=" + path("photos.csv")});
+  ASSERT_EQ(finished.exit, 0) << finished.err;
+  const json split = json::parse(finished.out)["all"];
+  EXPECT_EQ(split["corruption"]["clean_recall_at_1"], split["text_to_image"]["recall_at_1"]);
+  EXPECT_LT(split["corruption"]["mean_recall_at_1"], split["corruption"]["clean_recall_at_1"]);
+  const Finished printed = duet_program(
+      {"evaluate", run_.string(), "--no-save", "--corrupt", "pixelate", "--data", "all=" + path("photos.csv")});
+  EXPECT_TRUE(contains(printed.out, "all corrupted: clean ")) << printed.out;
+  EXPECT_TRUE(contains(printed.out, "R@1 by strength")) << printed.out;
+}
+
 TEST_F(EvaluateTask, LeaksAreRefused) {
   write_labels("leak.csv", kTrain - 2, kRows);
   Arguments leak = {"--train", path("train.csv"), "--data", path("leak.csv"), "--json", "--no-save"};

@@ -27,7 +27,18 @@ ProbeItems items_of(const Drawn& all, bool clear_tower) {
   return clear_tower ? ProbeItems{all.clear, all.dim, all.labels} : ProbeItems{all.dim, all.clear, all.labels};
 }
 
-double accuracy(const ProbeAnswers& answers, const torch::Tensor& labels) {
+struct Answers {
+  torch::Tensor logits;
+  nlohmann::json chosen;
+};
+
+Answers answer(const ProbeOptions& options, const ProbeItems& train, const ProbeItems& validation,
+               const ProbeItems& asked) {
+  const FittedProbe probe = fit_probe(options, train, validation);
+  return {probe.logits(asked), probe.chosen};
+}
+
+double accuracy(const Answers& answers, const torch::Tensor& labels) {
   return answers.logits.argmax(1).eq(labels).to(torch::kDouble).mean().item<double>();
 }
 
@@ -36,9 +47,8 @@ class Probe : public testing::TestWithParam<const char*> {};
 TEST_P(Probe, ChoosesTheFeaturesThatTell) {
   const Drawn train = drawn(90, 1), validation = drawn(60, 2), asked = drawn(90, 3);
   for (const bool clear_tower : {true, false}) {
-    const ProbeAnswers answers =
-        answer_by_probe({.kind = GetParam(), .classes = 3}, items_of(train, clear_tower),
-                        items_of(validation, clear_tower), items_of(asked, clear_tower));
+    const Answers answers = answer({.kind = GetParam(), .classes = 3}, items_of(train, clear_tower),
+                                   items_of(validation, clear_tower), items_of(asked, clear_tower));
     EXPECT_EQ(answers.chosen["input"], clear_tower ? "tower" : "rows") << answers.chosen;
     EXPECT_GT(accuracy(answers, asked.labels), .9);
     EXPECT_EQ(answers.chosen["validation_items"], 60);
@@ -49,9 +59,8 @@ TEST_P(Probe, ChoosesTheFeaturesThatTell) {
 // Without rows, as of a tower alone.
 TEST_P(Probe, WorksOnTheTowerAlone) {
   const Drawn train = drawn(60, 1), validation = drawn(30, 2), asked = drawn(30, 3);
-  const ProbeAnswers answers =
-      answer_by_probe({.kind = GetParam(), .classes = 3}, {train.clear, {}, train.labels},
-                      {validation.clear, {}, validation.labels}, {asked.clear, {}, {}});
+  const Answers answers = answer({.kind = GetParam(), .classes = 3}, {train.clear, {}, train.labels},
+                                 {validation.clear, {}, validation.labels}, {asked.clear, {}, {}});
   EXPECT_EQ(answers.chosen["input"], "tower");
   EXPECT_EQ(answers.logits.sizes(), (std::vector<std::int64_t>{30, 3}));
 }
@@ -66,8 +75,7 @@ TEST_P(Probe, LearnsFromValidationTooInTheEnd) {
   const torch::Tensor some = rows(false);
   const ProbeItems train = part(some.slice(0, 0, 40));
   const ProbeItems validation = part(torch::cat({some.slice(0, 40), rows(true)}));
-  const ProbeAnswers answers =
-      answer_by_probe({.kind = GetParam(), .classes = 3}, train, validation, {asked.clear, {}, {}});
+  const Answers answers = answer({.kind = GetParam(), .classes = 3}, train, validation, {asked.clear, {}, {}});
   EXPECT_GT(accuracy(answers, asked.labels), .95);
 }
 
@@ -77,8 +85,8 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Probe, testing::Values("knn", "linear_probe", "r
 TEST(ProbeOptions, NumberOfNeighboursIsTaken) {
   const Drawn train = drawn(30, 1), validation = drawn(30, 2), asked = drawn(30, 3);
   const auto ask = [&](std::int64_t k) {
-    return answer_by_probe({.kind = "knn", .classes = 3, .k = k}, items_of(train, true),
-                           items_of(validation, true), items_of(asked, true));
+    return answer({.kind = "knn", .classes = 3, .k = k}, items_of(train, true), items_of(validation, true),
+                  items_of(asked, true));
   };
   EXPECT_EQ(ask(7).chosen["k"], 7);
   const Failure refused = failure_of([&] { ask(31); });
@@ -95,8 +103,8 @@ TEST(ProbeOptions, SeveralLabelsAreForTheLinearProbe) {
     return several;
   };
   const auto ask = [&](const char* kind) {
-    return answer_by_probe({.kind = kind, .classes = 3}, {train.clear, {}, targets(train)},
-                           {validation.clear, {}, targets(validation)}, {asked.clear, {}, {}});
+    return answer({.kind = kind, .classes = 3}, {train.clear, {}, targets(train)},
+                  {validation.clear, {}, targets(validation)}, {asked.clear, {}, {}});
   };
   const torch::Tensor told = ask("linear_probe").logits.gt(0).to(torch::kFloat);
   EXPECT_GT(told.eq(targets(asked)).to(torch::kDouble).mean().item<double>(), .9);

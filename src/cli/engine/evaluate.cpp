@@ -1,11 +1,13 @@
 #include <iostream>
 
 #include "cli/engine.h"
+#include "cli/engine/corruption_report.h"
 #include "cli/engine/run_results.h"
 #include "cli/engine/run_setting.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "evaluation/retrieval.h"
+#include "evaluation/robustness.h"
 #include "training/trainer.h"
 
 namespace duet {
@@ -61,6 +63,20 @@ void print_table(const nlohmann::json& results) {
   }
 }
 
+// How often the first picture is right, text to image, where the pictures are corrupted.
+Robustness under_corruptions(EmbedSetting setting, const Source& source, const BadRows& bad,
+                             const std::vector<std::string>& kinds) {
+  const Source readable = bad.empty() ? source : source.subset(readable_rows(source, bad), source.name);
+  const RetrievalTask task = make_task(readable);
+  const torch::Tensor texts = embed_texts(setting, task.queries);
+  const EmbedSetting aloud = setting;
+  setting.progress = false;
+  return measure_robustness(aloud, readable, kinds, [&](const Source& pictures) {
+    const RetrievalScores scores = rank_pictures(task, texts, embed_images(setting, pictures).rows);
+    return ErrorsOfBoth{.model = 1 - scores.recall_at_1};
+  });
+}
+
 }  // namespace
 
 int run_evaluate(const EvaluateOptions& options) {
@@ -71,18 +87,24 @@ int run_evaluate(const EvaluateOptions& options) {
     fail(Exit::usage, saved.folder.string(), "is one tower, which finds nothing", "give --objectives");
   nlohmann::json results = results_of(saved);
   nlohmann::json splits = nlohmann::json::object();
+  std::string corrupted;
   for (Split& split : read_splits(options, saved.recipe)) {
     EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
     setting.progress = true;
     const RetrievalResult result = evaluate_retrieval(setting, split.source);
     warn_bad_pictures(split.source, result.bad);
     splits[split.name] = to_json(result, split.data);
+    if (options.corrupt.empty()) continue;
+    const Robustness robustness = under_corruptions(setting, split.source, result.bad, options.corrupt);
+    splits[split.name]["corruption"] = to_json(robustness, "recall_at_1");
+    corrupted += corruption_text(split.name, robustness, "R@1");
   }
   results.update(splits);
   if (options.json) {
     std::cout << results.dump(2) << "\n";
   } else {
     print_table(splits);
+    std::cout << corrupted;
   }
   std::cout.flush();  // before the saving, which may fail
   if (options.save) save_results(options.run, options.checkpoint, saved, results);

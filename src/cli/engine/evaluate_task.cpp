@@ -1,6 +1,7 @@
 // duet evaluate RUN --task zero_shot|knn|linear_probe|ridge: how well frozen features tell classes. Settings
 // are chosen on validation items; the labels of --data are read once, by the scores.
 #include <algorithm>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "cli/engine.h"
 #include "cli/engine/classification_page.h"
+#include "cli/engine/corruption_report.h"
 #include "cli/engine/run_results.h"
 #include "cli/engine/run_setting.h"
 #include "cli/terminal.h"
@@ -18,6 +20,7 @@
 #include "evaluation/classification.h"
 #include "evaluation/features.h"
 #include "evaluation/probe.h"
+#include "evaluation/robustness.h"
 #include "evaluation/validation_part.h"
 #include "evaluation/zero_shot.h"
 
@@ -127,11 +130,7 @@ void tell_shared_concepts(const Labelled& learned, const Labelled& asked) {
 }
 
 torch::Tensor targets_of(const Labelled& items, bool several) {
-  if (!several) {
-    std::vector<std::int64_t> labels;
-    for (const auto& own : items.labels) labels.push_back(own.front());
-    return torch::tensor(labels);
-  }
+  if (!several) return first_labels(items);
   auto targets = torch::zeros({items.size(), static_cast<std::int64_t>(items.classes.size())});
   for (std::size_t i = 0; i < items.labels.size(); ++i) {
     for (const std::int64_t label : items.labels[i]) targets[static_cast<std::int64_t>(i)][label] = 1;
@@ -145,6 +144,7 @@ struct Answered {
   std::string data;
   torch::Tensor logits;
   Json chosen;
+  std::function<torch::Tensor(const ProbeItems&)> ask;  // about other pictures
 };
 
 struct Split {
@@ -169,11 +169,11 @@ std::vector<std::string> labels_of(const std::vector<ClassNames>& names) {
   return labels;
 }
 
-torch::Tensor zero_shot_logits(const Evaluation& run, const Seen& asked, const torch::Tensor& vectors) {
-  if (!asked.rows.defined())
+torch::Tensor zero_shot_logits(const Evaluation& run, const torch::Tensor& rows, const torch::Tensor& vectors) {
+  if (!rows.defined())
     fail(Exit::usage, "--task zero_shot", "needs items in the space of the class names",
          "pairs of texts have no such place; a model of one tower has none at all");
-  return asked.rows.matmul(vectors.t()) * logit_scale_of(*run.saved.model);
+  return rows.matmul(vectors.t()) * logit_scale_of(*run.saved.model);
 }
 
 std::vector<Answered> answer_zero_shot(const Evaluation& run, std::vector<Split> splits) {
@@ -185,18 +185,20 @@ std::vector<Answered> answer_zero_shot(const Evaluation& run, std::vector<Split>
   for (Split& split : splits) {
     const std::vector<ClassNames> names = given ? *given : class_names_of(split.items.classes);
     const std::vector<std::string> labels = labels_of(names);
+    split.items = with_classes(std::move(split.items), labels);
     const torch::Tensor vectors = class_vectors(run.setting, run.saved, names, templates, run.cache);
-    Seen asked = see(run, split.name, with_classes(std::move(split.items), labels));
-    Answered one{.asked = std::move(asked), .data = split.data, .logits = {}, .chosen = Json::object()};
-    one.logits = zero_shot_logits(run, one.asked, vectors);
+    Seen asked = see(run, split.name, std::move(split.items));
+    Answered one{
+        .asked = std::move(asked), .data = split.data, .logits = {}, .chosen = Json::object(), .ask = {}};
+    one.ask = [&run, vectors](const ProbeItems& items) { return zero_shot_logits(run, items.rows, vectors); };
+    one.logits = one.ask({{}, one.asked.rows, {}});
     one.chosen["templates"] = templates.size();
     one.chosen["scale"] = logit_scale_of(*run.saved.model);
     if (!run.options.validation.empty() && !run.several()) {
-      Labelled items = with_classes(read_items(run.options, run.options.validation), labels);
-      items = apart_from(std::move(items), one.asked.items, run.options.leave_out_shared);
-      const Seen validation = see(run, "validation", std::move(items));
-      const double scale =
-          calibrated_scale(zero_shot_logits(run, validation, vectors), targets_of(validation.items, false));
+      const Labelled told = with_classes(read_items(run.options, run.options.validation), labels);
+      const Seen validation =
+          see(run, "validation", apart_from(told, one.asked.items, run.options.leave_out_shared));
+      const double scale = calibrated_scale(one.ask({{}, validation.rows, {}}), first_labels(validation.items));
       one.logits = one.logits * scale;
       one.chosen["scale"] = scale * one.chosen["scale"].get<double>();
     }
@@ -209,8 +211,11 @@ struct Learned {
   Seen train, validation;
 };
 
-Learned read_learned(const Evaluation& run, const std::vector<Split>& splits) {
+// All that can be wrong with the data is told before the towers look at any of it.
+Learned read_learned(const Evaluation& run, std::vector<Split>& splits) {
   const bool leave_out = run.options.leave_out_shared;
+  Labelled train = read_items(run.options, run.options.train);
+  for (Split& split : splits) split.items = with_classes(std::move(split.items), train.classes);
   const auto apart_from_splits = [&](Labelled learned) {
     for (const Split& split : splits) {
       learned = apart_from(std::move(learned), split.items, leave_out);
@@ -218,7 +223,7 @@ Learned read_learned(const Evaluation& run, const std::vector<Split>& splits) {
     }
     return learned;
   };
-  Labelled train = apart_from_splits(read_items(run.options, run.options.train));
+  train = apart_from_splits(std::move(train));
   if (run.options.validation.empty()) {
     const Seen all = see(run, "train", std::move(train));
     const ValidationPart part = split_off_validation(all.items, kValidationShare);
@@ -234,18 +239,7 @@ ProbeItems probe_items(const Seen& seen, bool several) {
   return {seen.tower, seen.rows, targets_of(seen.items, several)};
 }
 
-// Of all splits, one below the other: the classifier is learned once. No labels.
-ProbeItems asked_items(const std::vector<Answered>& all) {
-  std::vector<torch::Tensor> tower, rows;
-  for (const Answered& one : all) {
-    tower.push_back(one.asked.tower);
-    if (one.asked.rows.defined()) rows.push_back(one.asked.rows);
-  }
-  return {torch::cat(tower), rows.empty() ? torch::Tensor() : torch::cat(rows), {}};
-}
-
-std::vector<Answered> answer_probes(const Evaluation& run, std::vector<Split> splits) {
-  const Learned learned = read_learned(run, splits);
+std::vector<Answered> answer_probes(const Evaluation& run, std::vector<Split> splits, const Learned& learned) {
   const std::vector<std::string>& classes = learned.train.items.classes;
   const ProbeItems train = probe_items(learned.train, run.several()),
                    validation = probe_items(learned.validation, run.several());
@@ -253,14 +247,13 @@ std::vector<Answered> answer_probes(const Evaluation& run, std::vector<Split> sp
       .kind = run.options.task, .classes = static_cast<std::int64_t>(classes.size()), .k = run.options.k};
   std::vector<Answered> all;
   for (Split& split : splits)
-    all.push_back({see(run, split.name, with_classes(std::move(split.items), classes)), split.data, {}, {}});
-  ProbeAnswers answers = answer_by_probe(options, train, validation, asked_items(all));
-  answers.chosen["train_items"] = learned.train.items.size();
-  std::int64_t first = 0;
+    all.push_back({see(run, split.name, std::move(split.items)), split.data, {}, {}, {}});
+  FittedProbe probe = fit_probe(options, train, validation);
+  probe.chosen["train_items"] = learned.train.items.size();
   for (Answered& one : all) {
-    one.logits = answers.logits.narrow(0, first, one.asked.items.size());
-    one.chosen = answers.chosen;
-    first += one.asked.items.size();
+    one.ask = probe.logits;
+    one.logits = one.ask({one.asked.tower, one.asked.rows, {}});
+    one.chosen = probe.chosen;
   }
   return all;
 }
@@ -308,7 +301,9 @@ Page empty_page(const Evaluation& run, const std::vector<Answered>& all) {
                          fs::absolute(run.options.run).lexically_normal().filename().string())};
   page.facts = {{"step", grouped(run.saved.step)},
                 {"classes", grouped(static_cast<std::int64_t>(all.front().asked.items.classes.size()))}};
-  if (!run.options.train.empty()) page.facts.emplace_back("learned from", run.options.train);
+  if (!run.options.train.empty())
+    page.facts.emplace_back(run.options.task == "zero_shot" ? "the baseline's data" : "learned from",
+                            run.options.train);
   for (auto& fact : facts_of(all.front().chosen)) page.facts.push_back(std::move(fact));
   return page;
 }
@@ -339,6 +334,49 @@ Json score(const Evaluation& run, const Answered& one, Page& page) {
   return result;
 }
 
+std::optional<Learned> learned_of(const Evaluation& run, std::vector<Split>& splits) {
+  if (run.options.train.empty()) return std::nullopt;
+  if (run.options.task != "zero_shot") return read_learned(run, splits);
+  std::vector<Split> asked = splits;  // of the baseline alone: the names that are told apart stay what they are
+  return read_learned(run, asked);
+}
+
+Robustness under_corruptions(const Evaluation& run, const Answered& one, const PixelBaseline* baseline) {
+  EmbedSetting setting = run.setting;
+  setting.progress = false;
+  const Labelled& items = one.asked.items;
+  const torch::Tensor labels = first_labels(items);
+  return measure_robustness(run.setting, items.source, run.options.corrupt, [&](const Source& pictures) {
+    Labelled spoilt = items;
+    spoilt.source = pictures;
+    const Features features = features_of(setting, run.saved, spoilt, {});
+    ErrorsOfBoth errors{.model = share_wrong(one.ask({features.tower, features.rows, {}}), labels)};
+    if (baseline != nullptr) errors.baseline = baseline->error(setting, pictures, items);
+    return errors;
+  });
+}
+
+// Adds "corruption" to the scores of each split.
+void score_corruptions(const Evaluation& run, const std::vector<Answered>& all,
+                       const std::optional<Learned>& learned, Json& scored, Page& page) {
+  constexpr int kShown = 3;  // the strength
+  std::optional<PixelBaseline> baseline;
+  if (learned)
+    baseline.emplace(run.setting, learned->train.items, learned->validation.items);
+  else
+    log_info("--corrupt without --train: no baseline, and so no corruption errors");
+  for (const Answered& one : all) {
+    const Robustness robustness = under_corruptions(run, one, baseline ? &*baseline : nullptr);
+    Json& result = scored[cat(run.options.task, "/", one.asked.name)]["corruption"];
+    result = to_json(robustness, "top_1");
+    if (baseline) result["baseline_chosen"] = baseline->chosen();
+    if (!run.options.json) std::cout << corruption_text(one.asked.name, robustness, "top-1");
+    if (run.options.report.empty()) continue;
+    add_corruptions(page, one.asked.name, robustness, "top-1",
+                    corrupted_example(run.setting, one.asked.items.source, robustness.kinds, kShown), kShown);
+  }
+}
+
 }  // namespace
 
 int evaluate_task(const EvaluateOptions& options) {
@@ -354,8 +392,10 @@ int evaluate_task(const EvaluateOptions& options) {
                  .cache = cache_folder(options.run)};
   run.setting.progress = true;
   std::vector<Split> splits = read_splits(run);
-  const std::vector<Answered> all = options.task == "zero_shot" ? answer_zero_shot(run, std::move(splits))
-                                                                : answer_probes(run, std::move(splits));
+  const std::optional<Learned> learned = learned_of(run, splits);
+  const std::vector<Answered> all = options.task == "zero_shot"
+                                        ? answer_zero_shot(run, std::move(splits))
+                                        : answer_probes(run, std::move(splits), *learned);
   log_info(cat(options.task, ": ", said_of(all.front().chosen)));
   Page page = empty_page(run, all);
   if (!options.json && run.several())
@@ -364,6 +404,10 @@ int evaluate_task(const EvaluateOptions& options) {
     print_header(all.front().asked.items.classes.size() == 2);
   Json scored = Json::object();
   for (const Answered& one : all) scored[cat(options.task, "/", one.asked.name)] = score(run, one, page);
+  if (!options.corrupt.empty()) {
+    std::cout.flush();  // they take their time
+    score_corruptions(run, all, learned, scored, page);
+  }
   Json results = results_of(saved);
   results.update(scored);
   if (options.json) std::cout << results.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
