@@ -79,6 +79,7 @@ def main():
     print(f"weights: {distance(*(learned[name][0] for name in ('duet', 'scikit-learn'))):.1e} apart")
     if options.exact:
         model = LogisticRegression(C=options.c, max_iter=10_000, tol=1e-8).fit(train.astype(np.float64), labels)
+        print(f"exact: accuracy {model.score(test.astype(np.float64), truth):.4f}")
         for name, (weight, _) in learned.items():
             print(f"{name}: weights {distance(weight, model.coef_):.1e} from the exact ones")
 
