@@ -3,14 +3,13 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "core/files.h"
+#include "core/json_lines.h"
 
 namespace duet {
 
@@ -40,16 +39,12 @@ class FewShotResults {
                          const std::string& identity) const;
   const std::vector<FewShotRow>& rows() const { return rows_; }
   void add(FewShotRow row);  // on the disk when it returns
-  const std::filesystem::path& file() const { return file_; }
+  const std::filesystem::path& file() const { return file_.file(); }
 
  private:
-  void read();
-  void read_line(const std::string& text, std::int64_t number);
-  void write(const std::string& line);
+  void take(const nlohmann::ordered_json& line, const std::string& place);
 
-  std::filesystem::path file_;
-  std::uintmax_t whole_bytes_ = 0, read_bytes_ = 0;  // lines with an end; the file as it was read
-  std::unique_ptr<AppendFile> out_;                  // once something is added
+  JsonLines file_;
   std::vector<FewShotRow> rows_;
 };
 

@@ -4,16 +4,19 @@
 
 #include "core/error.h"
 #include "core/format.h"
-#include "core/log.h"
 #include "training/ablation_statistics.h"
 
 namespace duet {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr JsonLinesKind kKind{.row = "row of an ablation",
+                              .key = "role",
+                              .again = "its run is run again",
+                              .command = "duet ablate",
+                              .version = 1};
 
 nlohmann::ordered_json to_json(const AblationRow& row) {
-  nlohmann::ordered_json line = {{"version", kVersion}, {"arm", row.arm}, {"role", row.role}};
+  nlohmann::ordered_json line = {{"arm", row.arm}, {"role", row.role}};
   if (row.trial >= 0) line["trial"] = row.trial + 1;
   line["seed"] = row.seed;
   line["set"] = row.sets;
@@ -44,8 +47,7 @@ AblationRow row_of(const nlohmann::ordered_json& line) {
 }
 
 nlohmann::ordered_json to_json(const CostRow& row, bool has_pretraining) {
-  nlohmann::ordered_json line = {
-      {"version", kVersion}, {"arm", row.arm}, {"role", "cost"}, {"step_cost", row.cost.step}};
+  nlohmann::ordered_json line = {{"arm", row.arm}, {"role", "cost"}, {"step_cost", row.cost.step}};
   if (has_pretraining) line["pretrain_step_cost"] = row.cost.pretrain_step;
   line["baseline_seconds_per_step"] = row.baseline_seconds;
   line["identity"] = row.identity;
@@ -53,11 +55,7 @@ nlohmann::ordered_json to_json(const CostRow& row, bool has_pretraining) {
 }
 
 nlohmann::ordered_json to_json(const MemoryRow& row) {
-  return {{"version", kVersion},
-          {"arm", row.arm},
-          {"role", "memory"},
-          {"peak_bytes", row.peak_bytes},
-          {"identity", row.identity}};
+  return {{"arm", row.arm}, {"role", "memory"}, {"peak_bytes", row.peak_bytes}, {"identity", row.identity}};
 }
 
 CostRow cost_of_line(const nlohmann::ordered_json& line) {
@@ -93,55 +91,29 @@ bool has_place(const AblationPlan& plan, const AblationRow& row) {
 }  // namespace
 
 AblationResults::AblationResults(fs::path file, const AblationPlan& plan)
-    : file_(std::move(file)), plan_(&plan) {
-  read();
+    : file_(std::move(file), kKind), plan_(&plan) {
+  file_.read([this](const nlohmann::ordered_json& line, const std::string& place) { take(line, place); });
 }
 
-void AblationResults::read() {
-  std::error_code none;
-  if (!fs::exists(file_, none)) return;
-  const std::string text = read_file(file_);
-  read_bytes_ = text.size();
-  std::int64_t number = 0;
-  for (std::size_t end; (end = text.find('\n', whole_bytes_)) != std::string::npos; whole_bytes_ = end + 1)
-    read_line(text.substr(whole_bytes_, end - whole_bytes_), ++number);
-  if (whole_bytes_ < text.size())
-    log_warning(cat(file_.string(), ":", number + 1, ": half a line, cut off: its run is run again"));
-}
-
-void AblationResults::read_line(const std::string& text, std::int64_t number) {
-  const std::string where = cat(file_.string(), ":", number);
-  const auto refuse = [&where](std::string_view what) {
-    fail(Exit::artifact, where, what, "put the line back as it was, or take it out: its run is run again");
-  };
-  const auto line = nlohmann::ordered_json::parse(text, nullptr, false);
-  if (!line.is_object() || !line.contains("role")) refuse("this is no row of an ablation");
-  if (!line.contains("version") || line["version"] != kVersion)
-    fail(Exit::artifact, where,
-         cat("a row of version ", line.contains("version") ? line["version"].dump() : "none"),
-         cat("this duet knows version ", kVersion));
-  try {
-    if (line.at("role") == "cost") {
-      costs_.push_back(cost_of_line(line));
-      return;
-    }
-    if (line.at("role") == "memory") {
-      memory_.push_back(
-          {.arm = line.at("arm"), .peak_bytes = line.at("peak_bytes"), .identity = line.at("identity")});
-      return;
-    }
-    AblationRow row = row_of(line);
-    for (const AblationRow& other : rows_) {
-      if (is_same_run(other, row.arm, row.role, row.trial, row.seed))
-        refuse(cat(name_of(row), ": there twice"));
-    }
-    if (!has_place(*plan_, row))
-      fail(Exit::usage, where, cat(name_of(row), ": ", plan_->file.string(), " has no such run"),
-           "name another file by --results, or take the line out");
-    rows_.push_back(std::move(row));
-  } catch (const nlohmann::json::exception& error) {
-    refuse(cat("damaged: ", error.what()));
+void AblationResults::take(const nlohmann::ordered_json& line, const std::string& place) {
+  if (line.at("role") == "cost") {
+    costs_.push_back(cost_of_line(line));
+    return;
   }
+  if (line.at("role") == "memory") {
+    memory_.push_back(
+        {.arm = line.at("arm"), .peak_bytes = line.at("peak_bytes"), .identity = line.at("identity")});
+    return;
+  }
+  AblationRow row = row_of(line);
+  for (const AblationRow& other : rows_) {
+    if (is_same_run(other, row.arm, row.role, row.trial, row.seed))
+      file_.refuse(place, cat(name_of(row), ": there twice"));
+  }
+  if (!has_place(*plan_, row))
+    fail(Exit::usage, place, cat(name_of(row), ": ", plan_->file.string(), " has no such run"),
+         "name another file by --results, or take the line out");
+  rows_.push_back(std::move(row));
 }
 
 const AblationRow* AblationResults::find(const AblationRun& run) const {
@@ -151,7 +123,7 @@ const AblationRow* AblationResults::find(const AblationRun& run) const {
     const std::string steps = row.steps.steps == run.steps.steps
                                   ? std::string()
                                   : cat(" (", row.steps.steps, " steps then, ", run.steps.steps, " now)");
-    fail(Exit::usage, file_.string(), cat(name_of(row), ": this row was made by another plan", steps),
+    fail(Exit::usage, file().string(), cat(name_of(row), ": this row was made by another plan", steps),
          "its recipe, assignments, steps or splits have changed since: name another file by --results, or take "
          "the "
          "arm's rows out");
@@ -163,7 +135,7 @@ const CostRow* AblationResults::find_cost(const AblationArm& arm) const {
   for (const CostRow& row : costs_) {
     if (row.arm != arm.name) continue;
     if (row.identity == cost_identity(*plan_, arm)) return &row;
-    fail(Exit::usage, file_.string(), cat("arm '", arm.name, "', cost: this row was made by another plan"),
+    fail(Exit::usage, file().string(), cat("arm '", arm.name, "', cost: this row was made by another plan"),
          "its recipe or the baseline's has changed since: name another file by --results, or take the arm's "
          "rows out");
   }
@@ -216,35 +188,17 @@ void AblationResults::add(const AblationRun& run, std::vector<SplitRanks> splits
                    .steps = run.steps,
                    .splits = std::move(splits),
                    .identity = run.identity});
-  write(to_json(rows_.back()));
+  file_.append(to_json(rows_.back()));
 }
 
 void AblationResults::add_cost(CostRow row) {
   costs_.push_back(std::move(row));
-  write(to_json(costs_.back(), plan_->arm(costs_.back().arm).pretrain.has_value()));
+  file_.append(to_json(costs_.back(), plan_->arm(costs_.back().arm).pretrain.has_value()));
 }
 
 void AblationResults::add_memory(MemoryRow row) {
   memory_.push_back(std::move(row));
-  write(to_json(memory_.back()));
-}
-
-// Opening cuts half a line off; rows that another process has added since must not go with it.
-void AblationResults::check_unchanged() const {
-  std::error_code none;
-  const std::uintmax_t now = fs::exists(file_, none) ? fs::file_size(file_) : 0;
-  if (now != read_bytes_)
-    fail(Exit::failed, file_.string(), "has changed since it was read",
-         "is another duet ablate at work on it?");
-}
-
-void AblationResults::write(const nlohmann::ordered_json& line) {
-  if (!out_) {
-    check_unchanged();
-    out_ = std::make_unique<AppendFile>(file_, whole_bytes_);
-  }
-  out_->write(line.dump() + "\n");
-  out_->sync();
+  file_.append(to_json(memory_.back()));
 }
 
 std::vector<double> values_of(const std::string& metric, const AblationRow& row, const std::string& split) {

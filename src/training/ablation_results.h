@@ -4,13 +4,12 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "core/files.h"
+#include "core/json_lines.h"
 #include "training/ablation_plan.h"
 
 namespace duet {
@@ -67,19 +66,13 @@ class AblationResults {
   // The assignments of the arm's best trial (of equals the first), none where there are no trials. Nothing: a
   // trial is still to be run.
   std::optional<std::vector<std::string>> tuned(const AblationArm& arm) const;
-  const std::filesystem::path& file() const { return file_; }
+  const std::filesystem::path& file() const { return file_.file(); }
 
  private:
-  void read();
-  void read_line(const std::string& text, std::int64_t number);
-  void check_unchanged() const;
-  void write(const nlohmann::ordered_json& line);
+  void take(const nlohmann::ordered_json& line, const std::string& place);
 
-  std::filesystem::path file_;
+  JsonLines file_;
   const AblationPlan* plan_;
-  std::uintmax_t whole_bytes_ = 0;
-  std::uintmax_t read_bytes_ = 0;    // the file as it was read
-  std::unique_ptr<AppendFile> out_;  // once something is added
   std::vector<AblationRow> rows_;
   std::vector<CostRow> costs_;
   std::vector<MemoryRow> memory_;
