@@ -5,6 +5,7 @@
 
 #include "cli/terminal.h"
 #include "core/format.h"
+#include "report/text_table.h"
 #include "text/unicode.h"
 
 namespace duet {
@@ -26,13 +27,6 @@ std::size_t pairs_of(const Classification& answer) {
   std::size_t most = 1;
   for (const Classified& one : answer.items) most = std::max(most, one.classes.size());
   return most;
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
 }
 
 std::string csv_record(const std::vector<std::string>& fields) {
