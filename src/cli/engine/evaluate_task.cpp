@@ -45,19 +45,8 @@ struct Evaluation {
   EmbedSetting setting;
   fs::path cache;
   bool several() const { return !options.labels.separator.empty(); }
+  Labelled read(const std::string& data) const { return read_items(data, options.root, options.labels); }
 };
-
-Labelled read_items(const EvaluateOptions& options, const std::string& data) {
-  const LabelOptions& labels = options.labels;
-  return read_labelled({.data = data,
-                        .root = options.root,
-                        .label_column = labels.label_column,
-                        .concept_column = labels.concept_column,
-                        .texts = labels.texts,
-                        .text_column = labels.text_column,
-                        .second_column = labels.second_column,
-                        .separator = labels.separator});
-}
 
 Seen select(const Seen& seen, const std::vector<std::int64_t>& rows) {
   const torch::Tensor index = torch::tensor(rows);
@@ -157,7 +146,7 @@ std::vector<Split> read_splits(const Evaluation& run) {
   std::vector<std::string> names;
   for (const std::string& entry : run.options.data) {
     const NamedSource named = named_source(entry, {}, names);
-    splits.push_back({named.name, named.options.data, read_items(run.options, named.options.data)});
+    splits.push_back({named.name, named.options.data, run.read(named.options.data)});
     names.push_back(named.name);
   }
   return splits;
@@ -195,7 +184,7 @@ std::vector<Answered> answer_zero_shot(const Evaluation& run, std::vector<Split>
     one.chosen["templates"] = templates.size();
     one.chosen["scale"] = logit_scale_of(*run.saved.model);
     if (!run.options.validation.empty() && !run.several()) {
-      const Labelled told = with_classes(read_items(run.options, run.options.validation), labels);
+      const Labelled told = with_classes(run.read(run.options.validation), labels);
       const Seen validation =
           see(run, "validation", apart_from(told, one.asked.items, run.options.leave_out_shared));
       const double scale = calibrated_scale(one.ask({{}, validation.rows, {}}), first_labels(validation.items));
@@ -214,7 +203,7 @@ struct Learned {
 // All that can be wrong with the data is told before the towers look at any of it.
 Learned read_learned(const Evaluation& run, std::vector<Split>& splits) {
   const bool leave_out = run.options.leave_out_shared;
-  Labelled train = read_items(run.options, run.options.train);
+  Labelled train = run.read(run.options.train);
   for (Split& split : splits) split.items = with_classes(std::move(split.items), train.classes);
   const auto apart_from_splits = [&](Labelled learned) {
     for (const Split& split : splits) {
@@ -229,8 +218,8 @@ Learned read_learned(const Evaluation& run, std::vector<Split>& splits) {
     const ValidationPart part = split_off_validation(all.items, kValidationShare);
     return {select(all, part.train), select(all, part.validation)};
   }
-  const Labelled validation = apart_from_splits(
-      with_classes(read_items(run.options, run.options.validation), std::vector(train.classes)));
+  const Labelled validation =
+      apart_from_splits(with_classes(run.read(run.options.validation), std::vector(train.classes)));
   train = apart_from(std::move(train), validation, leave_out);
   return {see(run, "train", std::move(train)), see(run, "validation", validation)};
 }

@@ -62,21 +62,11 @@ FewShotPlan methods_of(const FewShotOptions& options) {
   return plan;
 }
 
-Labelled read_items(const FewShotOptions& options, const std::string& data) {
-  const LabelOptions& labels = options.labels;
-  return read_labelled({.data = data,
-                        .root = options.root,
-                        .label_column = labels.label_column,
-                        .concept_column = labels.concept_column,
-                        .texts = labels.texts,
-                        .text_column = labels.text_column,
-                        .second_column = labels.second_column});
-}
-
 FewShotData read_data(const FewShotOptions& options) {
-  Labelled items = read_items(options, options.data);
+  Labelled items = read_items(options.data, options.root, options.labels);
   if (options.test.empty()) return few_shot_data(std::move(items), options.test_share);
-  return few_shot_data(std::move(items), read_items(options, options.test), options.leave_out_shared);
+  return few_shot_data(std::move(items), read_items(options.test, options.root, options.labels),
+                       options.leave_out_shared);
 }
 
 bool replays(const FewShotOptions& options) {

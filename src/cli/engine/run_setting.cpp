@@ -38,6 +38,17 @@ Source read_pictures(const std::string& images, const std::string& root, const R
   return read_source(options, false);
 }
 
+Labelled read_items(const std::string& data, const std::string& root, const LabelOptions& labels) {
+  return read_labelled({.data = data,
+                        .root = root,
+                        .label_column = labels.label_column,
+                        .concept_column = labels.concept_column,
+                        .texts = labels.texts,
+                        .text_column = labels.text_column,
+                        .second_column = labels.second_column,
+                        .separator = labels.separator});
+}
+
 std::vector<std::string> read_lines(const std::string& file) {
   const bool from_stdin = file == "-";
   const std::string name = from_stdin ? "standard input" : file;

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "cli/options.h"
+#include "datasets/labelled.h"
 #include "evaluation/embed.h"
 #include "run/saved_model.h"
 
@@ -17,6 +19,8 @@ EmbedSetting embed_setting_of(const SavedModel& saved, int batch, double max_bad
 void warn_bad_pictures(const Source& source, const BadRows& bad, std::string_view fate = "left out");
 // --images: a manifest or a folder; captions are kept where there are some.
 Source read_pictures(const std::string& images, const std::string& root, const Recipe& recipe);
+// Items with classes: a manifest or a folder of folders, read by the command's columns.
+Labelled read_items(const std::string& data, const std::string& root, const LabelOptions& labels);
 // The lines of a text file, "-": of standard input, without their ends. Error(data): none, no UTF-8.
 std::vector<std::string> read_lines(const std::string& file);
 // Where a run (or bundle) keeps what takes time to compute; "", said with -v, where nothing may be added.
