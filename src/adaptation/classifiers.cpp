@@ -1,8 +1,10 @@
 #include "adaptation/classifiers.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/diff.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/logical_or.h>
 #include <ATen/ops/relu.h>
 
 #include "core/error.h"
@@ -33,12 +35,37 @@ class LinearClassifier : public Classifier {
   LinearMap map_;
 };
 
+constexpr const char *kNames = "names", *kNameClasses = "name_classes";
+
+NameVectors kept(const NameVectors& names) {
+  if (!names.defined()) return {};
+  return {kept(names.vectors), names.classes.to(torch::kCPU, torch::kLong).contiguous()};
+}
+
+class NamesClassifier : public Classifier {
+ public:
+  NamesClassifier(const NameVectors& names, double logit_scale)
+      : names_(kept(names)), logit_scale_(logit_scale) {}
+
+  torch::Tensor logits(const Part& items) const override {
+    const torch::NoGradGuard no_grad;
+    return name_logits(input_of(items, "rows"), names_, logit_scale_);
+  }
+  std::string_view kind() const override { return "names"; }
+  nlohmann::json facts() const override { return {{"logit_scale", logit_scale_}}; }
+  TensorMap tensors() const override { return {{kNames, names_.vectors}, {kNameClasses, names_.classes}}; }
+
+ private:
+  NameVectors names_;
+  double logit_scale_;
+};
+
 class CacheClassifier : public Classifier {
  public:
   explicit CacheClassifier(KeyCache cache) : cache_(std::move(cache)) {
     cache_.keys = kept(cache_.keys);
     cache_.values = kept(cache_.values);
-    cache_.class_vectors = kept(cache_.class_vectors);
+    cache_.names = kept(cache_.names);
   }
 
   torch::Tensor logits(const Part& items) const override {
@@ -54,7 +81,10 @@ class CacheClassifier : public Classifier {
   }
   TensorMap tensors() const override {
     TensorMap tensors{{"keys", cache_.keys}, {"values", cache_.values}};
-    if (cache_.class_vectors.defined()) tensors["class_vectors"] = cache_.class_vectors;
+    if (cache_.names.defined()) {
+      tensors[kNames] = cache_.names.vectors;
+      tensors[kNameClasses] = cache_.names.classes;
+    }
     return tensors;
   }
 
@@ -135,14 +165,27 @@ std::unique_ptr<Classifier> saved_linear(const Saved& saved) {
                             .input = saved.input({"tower", "rows", "both"})});
 }
 
+// `classes` and `width` negative: any.
+NameVectors saved_names(const Saved& saved, std::int64_t classes, std::int64_t width) {
+  const auto vectors = saved.tensor(kNames, -1, width);
+  const NameVectors names{vectors, saved.tensor(kNameClasses, vectors.size(0), 0)};
+  const auto& of = names.classes;
+  const bool is_list = of.scalar_type() == torch::kLong && of.size(0) > 0 && of[0].item<std::int64_t>() == 0;
+  const auto steps = is_list ? of.diff() : of;
+  if (!is_list || !at::logical_or(steps.eq(0), steps.eq(1)).all().item<bool>() ||
+      (classes >= 0 && names.class_count() != classes))
+    saved.wrong(cat("tensor '", kNameClasses, "' is no list of the classes in their order"));
+  return names;
+}
+
 std::unique_ptr<Classifier> saved_cache(const Saved& saved) {
   const auto keys = saved.tensor("keys", -1, -1);
   const auto values = saved.tensor("values", keys.size(0), -1);
-  torch::Tensor class_vectors;
-  if (saved.has("class_vectors")) class_vectors = saved.tensor("class_vectors", values.size(1), keys.size(1));
+  NameVectors names;
+  if (saved.has(kNames)) names = saved_names(saved, values.size(1), keys.size(1));
   return cache_classifier({.keys = keys,
                            .values = values,
-                           .class_vectors = class_vectors,
+                           .names = std::move(names),
                            .logit_scale = saved.number("logit_scale"),
                            .alpha = saved.number("alpha"),
                            .beta = saved.number("beta"),
@@ -180,11 +223,13 @@ std::unique_ptr<Classifier> linear_classifier(LinearMap map) {
   return std::make_unique<LinearClassifier>(std::move(map));
 }
 
+std::unique_ptr<Classifier> names_classifier(const NameVectors& names, double logit_scale) {
+  TORCH_CHECK(names.defined(), "zero-shot needs the classes' names");
+  return std::make_unique<NamesClassifier>(names, logit_scale);
+}
+
 std::unique_ptr<Classifier> zero_shot_classifier(const AdaptationTask& task) {
-  TORCH_CHECK(task.class_vectors.defined(), "zero-shot needs the classes' names");
-  return linear_classifier({.weight = task.class_vectors * task.logit_scale,
-                            .bias = torch::zeros({task.class_vectors.size(0)}),
-                            .input = "rows"});
+  return names_classifier(task.name_vectors, task.logit_scale);
 }
 
 std::unique_ptr<Classifier> cache_classifier(KeyCache cache) {
@@ -196,8 +241,8 @@ std::unique_ptr<Classifier> cache_classifier(KeyCache cache) {
 torch::Tensor logits_of(const KeyCache& cache, const torch::Tensor& rows) {
   const auto affinity = at::exp(cache.beta * (rows.matmul(cache.keys.t()) - 1));  // [n, k]
   const auto votes = affinity.matmul(cache.values) * cache.alpha;
-  if (!cache.class_vectors.defined()) return votes;
-  return votes + rows.matmul(cache.class_vectors.t()) * cache.logit_scale;
+  if (!cache.names.defined()) return votes;
+  return votes + name_logits(rows, cache.names, cache.logit_scale);
 }
 
 std::unique_ptr<Classifier> adapter_classifier(FeatureAdapter adapter) {
@@ -216,6 +261,7 @@ std::unique_ptr<Classifier> make_classifier(std::string_view kind, const nlohman
                                             const TensorMap& tensors, std::string_view where) {
   const Saved saved(facts, tensors, where);
   if (kind == "linear") return saved_linear(saved);
+  if (kind == "names") return names_classifier(saved_names(saved, -1, -1), saved.number("logit_scale"));
   if (kind == "cache") return saved_cache(saved);
   if (kind == "adapter") return saved_adapter(saved);
   saved.wrong(cat("is of an unknown kind, '", kind, "'"));

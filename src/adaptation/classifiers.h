@@ -1,4 +1,5 @@
-// The kinds of classifiers that methods return and files hold: a linear map, a cache of keys, an adapter.
+// The kinds of classifiers that methods return and files hold: a linear map, the classes' names, a cache of
+// keys beside these, an adapter.
 // (Those that change a tower are network_classifier.h's.)
 #pragma once
 #include "adaptation/method.h"
@@ -14,14 +15,17 @@ struct LinearMap {
 std::unique_ptr<Classifier> linear_classifier(LinearMap map);
 // [n, width] of a part, as the map's input says.
 torch::Tensor input_of(const Part& items, std::string_view input);
-// The 0-shot row: logit_scale * rows class_vectors^T, as a linear map.
+// Names as alternatives: name_logits(rows, names, scale).
+std::unique_ptr<Classifier> names_classifier(const NameVectors& names, double logit_scale);
+// The 0-shot row: the task's names at its scale.
 std::unique_ptr<Classifier> zero_shot_classifier(const AdaptationTask& task);
 
-// Tip-Adapter (Zhang et al. 2022): scale * rows W^T + alpha * exp(-beta (1 - rows K^T)) L
+// Tip-Adapter (Zhang et al. 2022): name_logits(rows) + alpha * exp(-beta (1 - rows K^T)) L. With one name a
+// class the first is the paper's scale * rows W^T.
 struct KeyCache {
-  torch::Tensor keys;           // [k, D]
-  torch::Tensor values;         // [k, C], one-hot
-  torch::Tensor class_vectors;  // [C, D] unit; undefined: the cache alone
+  torch::Tensor keys;    // [k, D]
+  torch::Tensor values;  // [k, C], one-hot
+  NameVectors names;     // undefined: the cache alone
   double logit_scale = 100, alpha = 1, beta = 5.5;
   std::string input = "rows";  // rows | tower (of length one here): where there is no retrieval embedding
 };
@@ -40,8 +44,9 @@ struct FeatureAdapter {
 std::unique_ptr<Classifier> adapter_classifier(FeatureAdapter adapter);
 torch::Tensor logits_of(const FeatureAdapter& adapter, const torch::Tensor& rows);  // [n, D] unit -> [n, C]
 
-// The classifier again, from what it says of itself: kind linear, cache or adapter. Error(artifact) naming a
-// tensor that is missing or of the wrong shape, or a fact that is missing; `where` says whose they are.
+// The classifier again, from what it says of itself: kind linear, names, cache or adapter. Error(artifact)
+// naming a tensor that is missing or of the wrong shape, or a fact that is missing; `where` says whose they
+// are.
 std::unique_ptr<Classifier> make_classifier(std::string_view kind, const nlohmann::json& facts,
                                             const TensorMap& tensors, std::string_view where = "classifier");
 

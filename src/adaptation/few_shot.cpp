@@ -51,7 +51,7 @@ std::string lines_of(const Labelled& items, const Rows& rows) {
 std::string lines_of(const AdaptationTask& task) {
   if (!task.class_vectors.defined()) return "no names\n";
   std::string lines;
-  for (const ClassNames& one : task.names) lines += cat(one.label, "\t", joined(one.names, "\t"), "\n");
+  for (const ClassNames& one : task.names) lines += cat(one.label, "\t", joined(one.names, "\tor\t"), "\n");
   return lines + joined(task.templates, "\n") + "\n";
 }
 

@@ -33,10 +33,11 @@ struct Part {
 
 struct AdaptationTask {
   std::int64_t classes = 0;
-  torch::Tensor class_vectors;    // [C, D] unit, of the names; undefined without names or text tower
+  NameVectors name_vectors;       // of the names, which are alternatives; undefined without names or text tower
+  torch::Tensor class_vectors;    // [C, D] unit, their means, where one vector a class is wanted; undefined too
   std::vector<ClassNames> names;  // of the classes, in their order; empty: none
   std::vector<std::string> templates;
-  double logit_scale = 100;           // times a cosine of rows and class_vectors
+  double logit_scale = 100;           // times a cosine of rows and names
   const SavedModel* saved = nullptr;  // never changed by a method: one that trains makes a model of its own
   EmbedSetting setting;               // of saved
 };
@@ -46,7 +47,7 @@ class Classifier {
   virtual ~Classifier() = default;
   // [n, C] fp32, CPU: softmax of them are its probabilities. Does not read labels.
   virtual torch::Tensor logits(const Part& items) const = 0;
-  // What load_classifier needs: kind (linear | cache | adapter | network), facts, tensors.
+  // What load_classifier needs: kind (linear | names | cache | adapter | network), facts, tensors.
   virtual std::string_view kind() const = 0;
   virtual nlohmann::json facts() const = 0;
   virtual TensorMap tensors() const = 0;

@@ -1,7 +1,10 @@
 #include "evaluation/zero_shot.h"
 
+#include <ATen/ops/bincount.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -52,7 +55,7 @@ torch::Tensor unit_rows(const torch::Tensor& rows) { return rows / rows.norm(2, 
 // What the vectors follow from. Each text after its length: no two lists are written alike.
 std::string cache_key(const EmbedSetting& setting, const SavedModel& saved,
                       const std::vector<ClassNames>& classes, const std::vector<std::string>& templates) {
-  std::string key = cat("class vectors 1\n", saved.identity, "\n", setting.device.str(), "\n");
+  std::string key = cat("name vectors 1\n", saved.identity, "\n", setting.device.str(), "\n");
   const auto add = [&](const std::vector<std::string>& texts) {
     key += cat(texts.size(), "\n");
     for (const std::string& text : texts) key += cat(text.size(), " ", text, "\n");
@@ -62,50 +65,68 @@ std::string cache_key(const EmbedSetting& setting, const SavedModel& saved,
   return checksum(key);
 }
 
-// A name that says nothing makes its class the mean of the bare templates, near to no picture or to all.
-void warn_of_unknown(const EmbedSetting& setting, const std::vector<ClassNames>& classes) {
+void warn_of_unknown(const std::vector<std::string>& unknown, std::size_t classes) {
   constexpr std::size_t kShown = 10;
-  const KnownPieces pieces(setting);
-  std::vector<std::string> unknown;
-  for (const ClassNames& one : classes) {
-    if (std::ranges::none_of(one.names, [&](const std::string& name) { return pieces.in(name); }))
-      unknown.push_back(cat("'", one.label, "'"));
-  }
   if (unknown.empty()) return;
   const std::size_t shown = std::min(kShown, unknown.size());
-  log_warning(cat("no caption that the model learned from had a word of ", unknown.size(), " of ",
-                  classes.size(), " classes: ", joined(std::span(unknown).first(shown)),
-                  shown < unknown.size() ? " ..." : ""));
+  log_warning(cat("no caption that the model learned from had a word of ", unknown.size(), " of ", classes,
+                  " classes: ", joined(std::span(unknown).first(shown)), shown < unknown.size() ? " ..." : ""));
 }
 
-// Where a caption is but the sum of its pieces, such a class has no direction at all.
-void check_directions(const torch::Tensor& vectors, const std::vector<ClassNames>& classes) {
+// A name that says nothing is what the bare templates are, near to no picture or to all: no alternative to one
+// that says something. A class that has no other keeps what it has, with a warning.
+std::vector<ClassNames> telling_names(const EmbedSetting& setting, const std::vector<ClassNames>& classes) {
+  const KnownPieces pieces(setting);
+  std::vector<ClassNames> telling;
+  std::vector<std::string> unknown;
+  for (const ClassNames& one : classes) {
+    ClassNames kept{one.label, {}};
+    for (const std::string& name : one.names) {
+      if (pieces.in(name) && std::ranges::find(kept.names, name) == kept.names.end())
+        kept.names.push_back(name);
+    }
+    if (kept.names.empty()) {
+      unknown.push_back(cat("'", one.label, "'"));
+      kept.names = one.names;
+    }
+    telling.push_back(std::move(kept));
+  }
+  warn_of_unknown(unknown, classes.size());
+  return telling;
+}
+
+// Where a caption is but the sum of its pieces, a name may have no direction at all.
+NameVectors with_directions(const NameVectors& names, const std::vector<ClassNames>& classes) {
+  const torch::Tensor kept = names.vectors.ne(0).any(1).nonzero().squeeze(1);
+  NameVectors found{names.vectors.index_select(0, kept), names.classes.index_select(0, kept)};
+  const torch::Tensor counts = at::bincount(found.classes, {}, static_cast<std::int64_t>(classes.size()));
   for (std::size_t c = 0; c < classes.size(); ++c) {
-    if (vectors[static_cast<std::int64_t>(c)].abs().max().item<float>() > 0) continue;
+    if (counts[static_cast<std::int64_t>(c)].item<std::int64_t>() > 0) continue;
     fail(Exit::data, cat("class '", classes[c].label, "'"),
          cat("the model knows nothing of its name", classes[c].names.size() > 1 ? "s" : "", " '",
              joined(classes[c].names, "', '"), "'"),
          "name it with words of the captions that it learned from");
   }
+  return found;
 }
 
-torch::Tensor mean_vectors(const EmbedSetting& setting, const std::vector<ClassNames>& classes,
-                           const std::vector<std::string>& templates) {
+NameVectors embedded(const EmbedSetting& setting, const std::vector<ClassNames>& classes,
+                     const std::vector<std::string>& templates) {
   std::vector<std::string> texts;
-  std::vector<std::int64_t> owners;
+  std::vector<std::int64_t> owners, class_of;  // the name of each text, the class of each name
   for (std::size_t c = 0; c < classes.size(); ++c) {
     for (const std::string& name : classes[c].names) {
       for (const std::string& text : templates) {
         texts.push_back(filled(text, name));
-        owners.push_back(static_cast<std::int64_t>(c));
+        owners.push_back(std::ssize(class_of));
       }
+      class_of.push_back(static_cast<std::int64_t>(c));
     }
   }
   const auto count = static_cast<std::int64_t>(texts.size()), step = 16 * setting.batch;
   std::optional<Progress> bar;
   if (setting.progress && count > step) bar.emplace("embedding class names", count, "texts");
-  auto sums = torch::zeros({static_cast<std::int64_t>(classes.size()), setting.model->retrieval_dimension()},
-                           torch::kDouble);
+  auto sums = torch::zeros({std::ssize(class_of), setting.model->retrieval_dimension()}, torch::kDouble);
   for (std::int64_t begin = 0; begin < count; begin += step) {
     const std::int64_t end = std::min(count, begin + step);
     const auto rows =
@@ -113,7 +134,7 @@ torch::Tensor mean_vectors(const EmbedSetting& setting, const std::vector<ClassN
     sums.index_add_(0, torch::tensor(owners).slice(0, begin, end), rows);
     if (bar) bar->update(end);
   }
-  return unit_rows(sums).to(torch::kFloat).contiguous();
+  return with_directions({unit_rows(sums).to(torch::kFloat), torch::tensor(class_of, torch::kLong)}, classes);
 }
 
 }  // namespace
@@ -187,20 +208,47 @@ std::vector<std::string> read_templates(const std::string& templates) {
   return found;
 }
 
-torch::Tensor class_vectors(const EmbedSetting& setting, const SavedModel& saved,
-                            const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,
-                            const fs::path& cache) {
-  constexpr const char* kVectors = "class_vectors";
-  warn_of_unknown(setting, classes);
+std::int64_t NameVectors::class_count() const { return classes[-1].item<std::int64_t>() + 1; }
+
+NameVectors name_vectors(const EmbedSetting& setting, const SavedModel& saved,
+                         const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,
+                         const fs::path& cache) {
+  constexpr const char *kVectors = "vectors", *kClasses = "classes";
+  const std::vector<ClassNames> telling = telling_names(setting, classes);
   fs::path file;
   if (!cache.empty()) {
-    file = cache / cat("classes-", cache_key(setting, saved, classes, templates), ".safetensors");
-    if (const auto kept = read_cached(file); kept && kept->contains(kVectors)) return kept->at(kVectors);
+    file = cache / cat("classes-", cache_key(setting, saved, telling, templates), ".safetensors");
+    if (const auto kept = read_cached(file); kept && kept->contains(kVectors) && kept->contains(kClasses))
+      return {kept->at(kVectors), kept->at(kClasses)};
   }
-  const torch::Tensor vectors = mean_vectors(setting, classes, templates);
-  check_directions(vectors, classes);
-  if (!cache.empty()) write_cached(file, {{kVectors, vectors}});
-  return vectors;
+  NameVectors names = embedded(setting, telling, templates);
+  if (!cache.empty()) write_cached(file, {{kVectors, names.vectors}, {kClasses, names.classes}});
+  return names;
+}
+
+NameVectors one_name_each(const torch::Tensor& class_vectors) {
+  return {class_vectors, torch::arange(class_vectors.size(0), torch::kLong)};
+}
+
+torch::Tensor name_logits(const torch::Tensor& rows, const NameVectors& names, double scale) {
+  const auto said = rows.matmul(names.vectors.t()) * scale;  // [n, M]
+  const std::int64_t classes = names.class_count();
+  if (classes == names.classes.size(0)) return said;
+  const auto class_of = names.classes.expand_as(said);
+  // From the likeliest name of each class on: exp of a logit of 100 is too much for a float.
+  const auto most =
+      torch::full({said.size(0), classes}, -std::numeric_limits<float>::infinity(), said.options())
+          .scatter_reduce(1, class_of, said.detach(), "amax");
+  const auto sums = torch::zeros_like(most).scatter_add(1, class_of, (said - most.gather(1, class_of)).exp());
+  return most + (sums / at::bincount(names.classes)).log();
+}
+
+torch::Tensor class_vectors(const NameVectors& names) {
+  const std::int64_t classes = names.class_count();
+  if (classes == names.classes.size(0)) return names.vectors;
+  const auto sums = torch::zeros({classes, names.vectors.size(1)}, torch::kDouble)
+                        .index_add_(0, names.classes, names.vectors.to(torch::kDouble));
+  return unit_rows(sums).to(torch::kFloat);
 }
 
 double logit_scale_of(Model& model) {

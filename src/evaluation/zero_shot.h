@@ -1,5 +1,6 @@
-// Classes by their names: each name in each template is a text, and the class is the mean of their embeddings
-// (CLIP, Radford et al. 2021, section 3.1.4: normalise, average, normalise).
+// Classes by their names: each name in each template is a text, and the name is the mean of their embeddings
+// (CLIP, Radford et al. 2021, section 3.1.4: normalise, average, normalise). Several names of a class are
+// alternatives: "bird" or "tree" is another thing than what lies between them.
 #pragma once
 #include <torch/types.h>
 
@@ -39,11 +40,29 @@ class KnownPieces {
   std::vector<bool> known_;
 };
 
-// [C, D] unit vectors of the retrieval embedding, fp32, CPU. `cache` as features_of. Classes of whose names
-// the model knows nothing are warned of; one without any direction is Error(data).
-torch::Tensor class_vectors(const EmbedSetting& setting, const SavedModel& saved,
-                            const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,
-                            const std::filesystem::path& cache);
+// The names of all classes, class by class: fp32, CPU.
+struct NameVectors {
+  torch::Tensor vectors;  // [M, D] unit, of the retrieval embedding; undefined: no names
+  torch::Tensor classes;  // [M] int64, whose name it is: 0, ... C - 1, ascending, each once or more
+
+  bool defined() const { return vectors.defined(); }
+  std::int64_t class_count() const;
+};
+
+// A name that is given twice counts once, and one of which the model knows nothing does not count where its
+// class has another. Classes of whose names it knows nothing are warned of; one without any direction is
+// Error(data). `cache` as features_of.
+NameVectors name_vectors(const EmbedSetting& setting, const SavedModel& saved,
+                         const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,
+                         const std::filesystem::path& cache);
+NameVectors one_name_each(const torch::Tensor& class_vectors);  // [C, D] unit
+
+// log(mean over the names of a class of exp(scale * cosine)): softmax over classes then is the probability of
+// the class's names together, each class's names sharing one prior. scale * cosine where a class has one name.
+torch::Tensor name_logits(const torch::Tensor& rows, const NameVectors& names, double scale);  // [n, C]
+
+// [C, D] unit: the mean of each class's names, for what wants one vector a class.
+torch::Tensor class_vectors(const NameVectors& names);
 
 // exp(logit_scale) of the model's spaces, their weighted mean: what makes a cosine of the retrieval embedding a
 // logit.

@@ -29,7 +29,7 @@ Part asked() {
 KeyCache golden_cache() {
   return {.keys = golden().at("support"),
           .values = at::one_hot(golden().at("labels"), 4).to(torch::kFloat),
-          .class_vectors = golden().at("class_vectors"),
+          .names = one_name_each(golden().at("class_vectors")),
           .logit_scale = 20,
           .alpha = 1.17,
           .beta = 5.5};
@@ -58,6 +58,28 @@ TEST(Classifiers, ZeroShotIsTheCosineTimesTheScale) {
   EXPECT_LT(distance(zero_shot_classifier(toy.task)->logits(toy.asked), expected * 20), 1e-4);
 }
 
+// Two names of a class are alternatives, in zero-shot and in a cache's part of the names.
+NameVectors two_names_of_the_first() {
+  const auto vectors = golden().at("class_vectors");
+  return {vectors, torch::tensor({0, 0, 1, 2}, torch::kLong)};
+}
+
+TEST(Classifiers, NamesOfAClassAreAlternatives) {
+  const auto cosines = asked().rows.matmul(golden().at("class_vectors").t()) * 20;
+  const auto either = cosines.narrow(1, 0, 2).exp().mean(1, true).log();
+  const auto expected = torch::cat({either, cosines.narrow(1, 2, 2)}, 1);
+  AdaptationTask task;
+  task.name_vectors = two_names_of_the_first();
+  task.logit_scale = 20;
+  EXPECT_LT(distance(zero_shot_classifier(task)->logits(asked()), expected), 1e-4);
+  KeyCache cache = golden_cache();
+  cache.values = cache.values.narrow(1, 1, 3);
+  KeyCache alone = cache;
+  cache.names = two_names_of_the_first();
+  alone.names = {};
+  EXPECT_LT(distance(logits_of(cache, asked().rows) - logits_of(alone, asked().rows), expected), 1e-4);
+}
+
 TEST(Classifiers, ALinearMapReadsWhatItSays) {
   const auto part = asked();
   const auto width = part.rows.size(1);
@@ -75,7 +97,7 @@ TEST(Classifiers, ALinearMapReadsWhatItSays) {
 TEST(Classifiers, ACacheOfATowerAloneComparesUnitFeatures) {
   auto cache = golden_cache();
   const auto with_names = cache_classifier(cache)->logits(asked());
-  cache.class_vectors = torch::Tensor();
+  cache.names = {};
   const auto alone = cache_classifier(cache)->logits(asked());
   const auto names = asked().rows.matmul(golden().at("class_vectors").t()) * 20;
   EXPECT_LT(distance(with_names - alone, names), 1e-5);
@@ -99,10 +121,11 @@ TEST(Classifiers, EachIsMadeAgainFromWhatItSays) {
       {.weight = golden().at("class_vectors"), .bias = torch::tensor({.1F, .2F, .3F, .4F}), .input = "tower"}));
   all.push_back(cache_classifier(golden_cache()));
   KeyCache alone = golden_cache();
-  alone.class_vectors = torch::Tensor();
+  alone.names = {};
   alone.input = "tower";
   all.push_back(cache_classifier(alone));
   all.push_back(adapter_classifier(golden_adapter()));
+  all.push_back(names_classifier(two_names_of_the_first(), 20));
   for (const auto& classifier : all) {
     const auto facts = nlohmann::json::parse(classifier->facts().dump());
     const auto again = make_classifier(classifier->kind(), facts, classifier->tensors());
@@ -131,6 +154,13 @@ TEST(Classifiers, WhatIsWrongInAFileIsNamed) {
   facts["input"] = "pixels";
   EXPECT_THAT(text("cache", facts, cache->tensors()), ::testing::HasSubstr("'pixels'"));
   EXPECT_THAT(text("tree", cache->facts(), cache->tensors()), ::testing::HasSubstr("'tree'"));
+  for (const auto& classes :
+       {torch::tensor({1, 1, 2, 3}, torch::kLong), torch::tensor({0, 2, 2, 3}, torch::kLong),
+        torch::tensor({0, 1, 2, 2}, torch::kLong), torch::ones({4})}) {
+    tensors = cache->tensors();
+    tensors["name_classes"] = classes;  // of the four that values are of
+    EXPECT_THAT(text("cache", cache->facts(), tensors), ::testing::HasSubstr("'name_classes' is no list"));
+  }
   const TensorMap bias_off{{"weight", torch::ones({3, 4})}, {"bias", torch::ones({4})}};
   EXPECT_THAT(text("linear", {{"input", "rows"}}, bias_off), ::testing::HasSubstr("'bias'"));
 }

@@ -55,6 +55,7 @@ struct Drawn {
     task.classes = 3;
     task.names = {{"dog", {"dog"}}, {"heart", {"red heart"}}, {"cat", {"cat"}}};
     task.class_vectors = told("");
+    task.name_vectors = one_name_each(task.class_vectors);
     task.templates = {"{}"};
     task.logit_scale = 20;
   }

@@ -102,7 +102,7 @@ TEST(TipAdapterF, KeysLearnAsInPyTorch) {
   for (const std::int64_t epochs : {1, 20}) {
     KeyCache cache{.keys = golden().at("support").clone(),
                    .values = at::one_hot(golden().at("labels"), 4).to(torch::kFloat),
-                   .class_vectors = golden().at("class_vectors"),
+                   .names = one_name_each(golden().at("class_vectors")),
                    .logit_scale = 20,
                    .alpha = 1.17,
                    .beta = 5.5};

@@ -68,6 +68,7 @@ inline AdaptationTask made_up_task(double knowledge = 1) {
     task.names.push_back({.label = cat("class ", label), .names = {cat("name ", label)}});
   }
   task.class_vectors = task.class_vectors / task.class_vectors.norm(2, 1, true);
+  task.name_vectors = one_name_each(task.class_vectors);
   return task;
 }
 

@@ -72,9 +72,10 @@ class SavedClassifierTest : public testing::Test {
 
 TEST_F(SavedClassifierTest, EveryKindAnswersAsBefore) {
   expect_kept(linear());
+  expect_kept(names_classifier({unit(draw(4, width())), torch::tensor({0, 0, 1, 2}, torch::kLong)}, 20));
   expect_kept(cache_classifier({.keys = unit(draw(6, width())),
                                 .values = torch::eye(3).repeat({2, 1}),
-                                .class_vectors = unit(draw(3, width())),
+                                .names = {unit(draw(4, width())), torch::tensor({0, 1, 1, 2}, torch::kLong)},
                                 .logit_scale = 20,
                                 .alpha = .7,
                                 .beta = 3}));

@@ -97,7 +97,19 @@ TEST(Templates, OfOpenAiAreEighty) {
 class ClassVectors : public testing::Test {
  protected:
   torch::Tensor vectors(const std::vector<ClassNames>& classes, const fs::path& cache = {}) const {
-    return class_vectors(setting_, saved_, classes, templates_, cache);
+    return class_vectors(names(classes, cache));
+  }
+  NameVectors names(const std::vector<ClassNames>& classes, const fs::path& cache = {}) const {
+    return name_vectors(setting_, saved_, classes, templates_, cache);
+  }
+  // Each text embedded by itself: no other one lengthens its row.
+  torch::Tensor unit_mean(const std::vector<std::string>& texts) const {
+    auto mean = torch::zeros({saved_.model->retrieval_dimension()}, torch::kDouble);
+    for (const std::string& text : texts) {
+      const auto row = embed_texts(setting_, {text})[0].to(torch::kDouble);
+      mean += row / std::sqrt(row.square().sum().item<double>());
+    }
+    return mean / std::sqrt(mean.square().sum().item<double>());
   }
   static std::vector<fs::path> files_of(const fs::path& folder) {
     std::vector<fs::path> files;
@@ -112,24 +124,84 @@ class ClassVectors : public testing::Test {
   const std::vector<ClassNames> classes_ = {{"warm", {"red", "orange star"}}, {"cold", {"blue"}}};
 };
 
-TEST_F(ClassVectors, AreTheUnitMeanOfUnitVectors) {
-  const torch::Tensor computed = vectors(classes_);
-  const std::vector<std::vector<std::string>> texts = {
-      {"red", "a big red at the left", "red or red", "orange star", "a big orange star at the left",
-       "orange star or orange star"},
-      {"blue", "a big blue at the left", "blue or blue"}};
-  ASSERT_EQ(computed.sizes(), (std::vector<std::int64_t>{2, saved_.model->retrieval_dimension()}));
-  for (std::size_t c = 0; c < texts.size(); ++c) {
-    auto mean = torch::zeros({saved_.model->retrieval_dimension()}, torch::kDouble);
-    for (const std::string& text : texts[c]) {  // one at a time: no other text lengthens its row
-      const auto row = embed_texts(setting_, {text})[0].to(torch::kDouble);
-      mean += row / std::sqrt(row.square().sum().item<double>());
-    }
-    mean = mean / std::sqrt(mean.square().sum().item<double>());
-    const auto own = computed[static_cast<std::int64_t>(c)].to(torch::kDouble);
-    EXPECT_LT((own - mean).abs().max().item<double>(), 2e-6) << c;
-  }
-  EXPECT_GT((computed[0] - computed[1]).abs().max().item<double>(), 0.01);
+double largest_gap(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a.to(torch::kDouble) - b.to(torch::kDouble)).abs().max().item<double>();
+}
+
+TEST_F(ClassVectors, OfANameAreTheUnitMeanOfUnitVectors) {
+  const NameVectors computed = names(classes_);
+  ASSERT_EQ(computed.vectors.sizes(), (std::vector<std::int64_t>{3, saved_.model->retrieval_dimension()}));
+  EXPECT_TRUE(computed.classes.equal(torch::tensor({0, 0, 1}, torch::kLong)));
+  const auto red = unit_mean({"red", "a big red at the left", "red or red"});
+  const auto star = unit_mean({"orange star", "a big orange star at the left", "orange star or orange star"});
+  const auto blue = unit_mean({"blue", "a big blue at the left", "blue or blue"});
+  EXPECT_LT(largest_gap(computed.vectors[0], red), 2e-6);
+  EXPECT_LT(largest_gap(computed.vectors[1], star), 2e-6);
+  EXPECT_LT(largest_gap(computed.vectors[2], blue), 2e-6);
+  EXPECT_GT(largest_gap(computed.vectors[0], computed.vectors[1]), 0.01);
+
+  const torch::Tensor classes = class_vectors(computed);
+  const auto warm = red + star;
+  EXPECT_LT(largest_gap(classes[0], warm / std::sqrt(warm.square().sum().item<double>())), 2e-6);
+  EXPECT_LT(largest_gap(classes[1], blue), 2e-6);
+}
+
+TEST_F(ClassVectors, OfOneNameEachAreTheNames) {
+  const NameVectors computed = names({{"warm", {"red"}}, {"cold", {"blue"}}});
+  EXPECT_TRUE(class_vectors(computed).equal(computed.vectors));
+}
+
+// Else a class that a word is given twice for would lean towards it, and an unknown word would be an
+// alternative.
+TEST_F(ClassVectors, ANameCountsOnceAndAnUnknownOneNotBesideAKnownOne) {
+  const NameVectors plain = names(classes_);
+  const NameVectors more = names({{"warm", {"red", "orange star", "red", "\u8d64\u3044"}}, {"cold", {"blue"}}});
+  EXPECT_TRUE(more.vectors.equal(plain.vectors));
+  EXPECT_TRUE(more.classes.equal(plain.classes));
+}
+
+torch::Tensor waves(std::int64_t rows, std::int64_t columns, double step) {
+  const auto values = (torch::arange(rows * columns, torch::kDouble).view({rows, columns}) * step).sin();
+  return (values / values.norm(2, {1}, true)).to(torch::kFloat);
+}
+
+TEST(NameLogits, OfOneNameEachAreTheCosinesTimesTheScale) {
+  const auto rows = waves(7, 5, 12.9898), classes = waves(4, 5, 3.7);
+  EXPECT_TRUE(name_logits(rows, one_name_each(classes), 33).equal(rows.matmul(classes.t()) * 33.0));
+}
+
+TEST(NameLogits, OfSeveralNamesAreThoseOfAlternatives) {
+  const auto rows = torch::tensor({{1.F, 0.F}, {0.F, 1.F}});
+  const NameVectors names{torch::tensor({{1.F, 0.F}, {0.F, 1.F}, {.6F, .8F}}),
+                          torch::tensor({0, 0, 1}, torch::kLong)};
+  const auto logits = name_logits(rows, names, 10);
+  const double either = std::log((std::exp(10.) + 1) / 2);
+  EXPECT_LT(largest_gap(logits, torch::tensor({{either, 6.}, {either, 8.}})), 1e-5);
+  // As sharp as CLIP's scale gets, and beyond: no exp of it overflows.
+  EXPECT_LT(largest_gap(name_logits(rows, names, 1000),
+                        torch::tensor({{1000 - std::log(2.), 600.}, {1000 - std::log(2.), 800.}})),
+            1e-3);
+}
+
+TEST(NameLogits, ARepeatedNameChangesNothing) {
+  const auto rows = waves(7, 5, 12.9898), vectors = waves(3, 5, 3.7);
+  const auto logits = name_logits(rows, {vectors, torch::tensor({0, 0, 1}, torch::kLong)}, 20);
+  const auto twice = torch::tensor({0, 1, 0, 1, 2, 2, 2}, torch::kLong);
+  const NameVectors repeated{vectors.index_select(0, twice),
+                             torch::tensor({0, 0, 0, 0, 1, 1, 1}, torch::kLong)};
+  EXPECT_LT(largest_gap(name_logits(rows, repeated, 20), logits), 1e-5);
+}
+
+TEST(NameLogits, ColumnsAreTheClassesInTheirOrder) {
+  const auto rows = waves(7, 5, 12.9898), vectors = waves(5, 5, 3.7);
+  const auto logits = name_logits(rows, {vectors, torch::tensor({0, 0, 1, 2, 2}, torch::kLong)}, 20);
+  ASSERT_EQ(logits.sizes(), (std::vector<std::int64_t>{7, 3}));
+  const auto turned = vectors.index_select(0, torch::tensor({3, 4, 2, 0, 1}, torch::kLong));
+  const auto others = name_logits(rows, {turned, torch::tensor({0, 0, 1, 2, 2}, torch::kLong)}, 20);
+  EXPECT_LT(largest_gap(others.flip(1), logits), 1e-5);
+  EXPECT_GT(largest_gap(others, logits), .1);
+  const auto middle = (rows.matmul(vectors.t()) * 20.0).select(1, 2);
+  EXPECT_LT(largest_gap(logits.select(1, 1), middle), 1e-5);
 }
 
 TEST_F(ClassVectors, DoNotDependOnTheBatch) {

@@ -95,9 +95,8 @@ Adapted fit_coop(const AdaptationTask& task, const Part& support, const Part& va
   const Prompts prompts(task.setting, prompt_texts(task, context.words), task.class_vectors);
   const LearnedVectors best =
       learned(task, prompts, initial_change(prompts, context, seed), support, validation);
-  AdaptationTask told = task;
-  told.class_vectors = best.vectors;
-  return {.classifier = zero_shot_classifier(told), .chosen = {{"epoch", best.epoch}}};
+  return {.classifier = names_classifier(one_name_each(best.vectors), task.logit_scale),
+          .chosen = {{"epoch", best.epoch}}};
 }
 
 }  // namespace duet

@@ -28,7 +28,7 @@ KeyCache cache_of(const AdaptationTask& task, const Part& support) {
   cache.input = support.rows.defined() ? "rows" : "tower";
   cache.keys = unit_input_of(support, cache.input).clone();
   cache.values = at::one_hot(support.labels, task.classes).to(torch::kFloat);
-  cache.class_vectors = support.rows.defined() ? task.class_vectors : torch::Tensor();
+  if (support.rows.defined()) cache.names = task.name_vectors;
   cache.logit_scale = task.logit_scale;
   return cache;
 }
@@ -42,7 +42,7 @@ Verdict choose_strength(KeyCache& cache, const Examples& validation) {
   // Cosines and class logits are the same for all that is tried.
   const auto distance = 1 - validation.rows.matmul(cache.keys.t());  // [n, k]
   torch::Tensor told;                                                // [n, C]
-  if (cache.class_vectors.defined()) told = validation.rows.matmul(cache.class_vectors.t()) * cache.logit_scale;
+  if (cache.names.defined()) told = name_logits(validation.rows, cache.names, cache.logit_scale);
   Verdict best;
   std::size_t best_beta = 0, best_alpha = 0;
   if (told.defined()) {

@@ -6,13 +6,13 @@
 namespace duet {
 
 // Keys are the support's rows (the tower's features of length one where there are no rows), values their
-// classes. Without class vectors the cache stands alone.
+// classes. Without names the cache stands alone.
 KeyCache cache_of(const AdaptationTask& task, const Part& support);
 // The rows that a cache compares with its keys, and their labels.
 Examples examples_of(const KeyCache& cache, const Part& items);
 
 // Sets alpha and beta to what the validation part is told best with. alpha = 0, zero-shot, is among what is
-// tried where there are class vectors.
+// tried where there are names.
 Verdict choose_strength(KeyCache& cache, const Examples& validation);
 
 }  // namespace duet

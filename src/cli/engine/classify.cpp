@@ -20,11 +20,12 @@
 namespace duet {
 namespace {
 
-// What is asked: classes, their logits, and by what these are multiplied.
+// What is asked: classes, their logits, and by what these are multiplied; `own_scale` is what they hold of a
+// scale before that.
 struct Judge {
   std::vector<std::string> classes = {};
   std::function<torch::Tensor(const Part&)> logits;  // [n, C]
-  double scale = 1;
+  double scale = 1, own_scale = 1;
 };
 
 SavedModel load_model(const ClassifyOptions& options) {
@@ -56,10 +57,10 @@ Judge judge_by_names(const ClassifyOptions& options, const SavedModel& saved, co
     fail(Exit::usage, saved.folder.string(), "is one tower, which compares nothing with the name of a class",
          "give --model CLASSIFIER, one that duet fewshot --save wrote");
   saved.texts();
-  const torch::Tensor vectors =
-      class_vectors(setting, saved, names, templates, cache_folder(options.run));  // [C, D]
-  Judge judge{.logits = [vectors](const Part& items) { return items.rows.matmul(vectors.t()); },
-              .scale = logit_scale_of(*saved.model)};
+  const NameVectors vectors = name_vectors(setting, saved, names, templates, cache_folder(options.run));
+  const double scale = logit_scale_of(*saved.model);
+  Judge judge{.logits = [vectors, scale](const Part& items) { return name_logits(items.rows, vectors, scale); },
+              .own_scale = scale};
   for (const ClassNames& one : names) judge.classes.push_back(one.label);
   return judge;
 }
@@ -112,8 +113,9 @@ double scale_on(const ClassifyOptions& options, const Judge& judge, const SavedM
   for (const std::int64_t row : part.items)
     labels.push_back(items.labels[static_cast<std::size_t>(row)].front());
   const double scale = calibrated_scale(judge.logits(part), torch::tensor(labels, torch::kLong));
-  log_info(cat("logits times ", fixed(scale, 2), ", by ", grouped(std::ssize(labels)), " labelled items of ",
-               options.calibrate, " (", fixed(judge.scale, 2), " without them)"));
+  log_info(cat("logits times ", fixed(scale * judge.own_scale, 2), ", by ", grouped(std::ssize(labels)),
+               " labelled items of ", options.calibrate, " (", fixed(judge.scale * judge.own_scale, 2),
+               " without them)"));
   return scale;
 }
 
@@ -241,7 +243,7 @@ int run_classify(const ClassifyOptions& options) {
     warn_bad_pictures(asked.items.source, features.bad, "without a class");
   }
   answer.classes = judge.classes;
-  answer.scale = judge.scale;
+  answer.scale = judge.scale * judge.own_scale;
   if (options.out.empty()) {
     std::cout << form(answer, options);
   } else {

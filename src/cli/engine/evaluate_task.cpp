@@ -158,11 +158,11 @@ std::vector<std::string> labels_of(const std::vector<ClassNames>& names) {
   return labels;
 }
 
-torch::Tensor zero_shot_logits(const Evaluation& run, const torch::Tensor& rows, const torch::Tensor& vectors) {
+torch::Tensor zero_shot_logits(const Evaluation& run, const torch::Tensor& rows, const NameVectors& names) {
   if (!rows.defined())
     fail(Exit::usage, "--task zero_shot", "needs items in the space of the class names",
          "pairs of texts have no such place; a model of one tower has none at all");
-  return rows.matmul(vectors.t()) * logit_scale_of(*run.saved.model);
+  return name_logits(rows, names, logit_scale_of(*run.saved.model));
 }
 
 std::vector<Answered> answer_zero_shot(const Evaluation& run, std::vector<Split> splits) {
@@ -175,7 +175,7 @@ std::vector<Answered> answer_zero_shot(const Evaluation& run, std::vector<Split>
     const std::vector<ClassNames> names = given ? *given : class_names_of(split.items.classes);
     const std::vector<std::string> labels = labels_of(names);
     split.items = with_classes(std::move(split.items), labels);
-    const torch::Tensor vectors = class_vectors(run.setting, run.saved, names, templates, run.cache);
+    const NameVectors vectors = name_vectors(run.setting, run.saved, names, templates, run.cache);
     Seen asked = see(run, split.name, std::move(split.items));
     Answered one{
         .asked = std::move(asked), .data = split.data, .logits = {}, .chosen = Json::object(), .ask = {}};

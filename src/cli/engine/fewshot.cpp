@@ -142,6 +142,7 @@ std::vector<ClassNames> names_of(const FewShotOptions& options, const std::vecto
 AdaptationTask task_of(const FewShotOptions& options, const SavedModel& saved, const EmbedSetting& setting,
                        const FewShotData& data) {
   AdaptationTask task{.classes = static_cast<std::int64_t>(data.classes().size()),
+                      .name_vectors = {},
                       .class_vectors = {},
                       .names = {},
                       .templates = read_templates(options.templates),
@@ -150,7 +151,8 @@ AdaptationTask task_of(const FewShotOptions& options, const SavedModel& saved, c
   task.setting.progress = false;
   if (!data.features.rows.defined() || !saved.tokenizer || !saved.model->text) return task;
   task.names = names_of(options, data.classes());
-  task.class_vectors = class_vectors(setting, saved, task.names, task.templates, cache_folder(options.run));
+  task.name_vectors = name_vectors(setting, saved, task.names, task.templates, cache_folder(options.run));
+  task.class_vectors = class_vectors(task.name_vectors);
   task.logit_scale = logit_scale_of(*saved.model);
   return task;
 }
