@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
-#include <string_view>
 
 #include "core/checksum.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "datasets/row_groups.h"
 
 namespace duet {
 namespace {
@@ -20,40 +19,18 @@ struct Unit {
   std::map<std::int64_t, std::int64_t> items;  // of each class; those of none are a class behind the last
 };
 
-// Each row's first row among those that it shares a group or a content with, by any number of steps.
-class Together {
- public:
-  explicit Together(std::size_t rows) : first_(rows) {
-    std::iota(first_.begin(), first_.end(), std::size_t{0});
-  }
-  std::size_t first_of(std::size_t row) {
-    while (first_[row] != row) row = first_[row] = first_[first_[row]];
-    return row;
-  }
-  void join(const std::vector<std::string>& keys) {
-    std::map<std::string_view, std::size_t> seen;
-    for (std::size_t row = 0; row < keys.size(); ++row) {
-      const std::size_t a = first_of(seen.try_emplace(keys[row], row).first->second), b = first_of(row);
-      first_[std::max(a, b)] = std::min(a, b);
-    }
-  }
-
- private:
-  std::vector<std::size_t> first_;
-};
-
 std::vector<std::int64_t> classes_of(const Labelled& items, std::size_t row) {
   if (!items.labels[row].empty()) return items.labels[row];
   return {static_cast<std::int64_t>(items.classes.size())};
 }
 
 std::vector<Unit> units_of(const Labelled& items) {
-  Together together(items.groups.size());
-  together.join(items.groups);
-  together.join(items.contents);
+  RowGroups together(items.groups.size());
+  together.unite_equal(items.groups);
+  together.unite_equal(items.contents);
   std::map<std::size_t, Unit> units;
   for (std::size_t row = 0; row < items.groups.size(); ++row) {
-    Unit& unit = units[together.first_of(row)];
+    Unit& unit = units[together.of(row)];
     const std::uint64_t order = hash64(cat("validation ", items.contents[row]));
     unit.order = unit.rows.empty() ? order : std::min(unit.order, order);
     unit.rows.push_back(static_cast<std::int64_t>(row));
