@@ -262,6 +262,12 @@ Labelled read_labelled(const LabelledOptions& options) {
   return options.texts ? read_texts(options) : read_pictures(options);
 }
 
+bool holds_pairs(const Labelled& items) {
+  const std::vector<Pair>& pairs = items.source.pairs;
+  const auto has_two = [](const Pair& pair) { return pair.captions.size() == 2; };
+  return items.texts && !pairs.empty() && std::ranges::all_of(pairs, has_two);
+}
+
 Labelled subset(const Labelled& labelled, const std::vector<std::int64_t>& rows) {
   Labelled part{.source = labelled.source.subset(rows, labelled.source.name),
                 .texts = labelled.texts,

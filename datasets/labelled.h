@@ -33,6 +33,7 @@ struct Labelled {
                                          // their capitals and spaces)
   std::int64_t size() const { return static_cast<std::int64_t>(contents.size()); }
 };
+bool holds_pairs(const Labelled& items);  // of texts, each to be judged together; no items are no pairs
 
 // Error(data) with file and line: no label column (named are those there are), an empty class name, one class
 // only, a picture that two rows give different labels, a missing text, what read_source refuses. Files that

@@ -27,10 +27,6 @@ bool fits_in_memory(const EmbedSetting& setting, const Part& part) {
   return static_cast<std::int64_t>(part.items.size()) * 3 * size * size <= kKeptBytes;
 }
 
-bool holds_pairs(const Labelled& data) {
-  return data.texts && !data.source.pairs.empty() && data.source.pairs.front().captions.size() > 1;
-}
-
 std::string_view tower_of(const Labelled& data) { return data.texts ? "text" : "image"; }
 
 torch::Tensor head_input(const EmbedSetting& setting, const TowerInput& items, std::string_view input) {

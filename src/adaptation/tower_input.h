@@ -18,8 +18,6 @@ struct TowerInput {
   torch::Tensor ids = {}, valid = {}, second_ids = {}, second_valid = {};  // [n, L]
 };
 
-bool holds_pairs(const Labelled& data);  // of texts, to be judged together
-
 // The part's pixels, as the tower takes them, are few enough to be held.
 bool fits_in_memory(const EmbedSetting& setting, const Part& part);
 

@@ -20,11 +20,6 @@ namespace {
 
 constexpr int kVersion = 1;  // of what is computed; another one makes all that is kept worthless
 
-bool is_pairs(const Labelled& items) {
-  const auto has_two = [](const Pair& pair) { return pair.captions.size() == 2; };
-  return items.texts && std::ranges::all_of(items.source.pairs, has_two);
-}
-
 std::vector<std::string> texts_of(const Labelled& items, std::size_t which) {
   std::vector<std::string> texts;
   for (const Pair& pair : items.source.pairs) texts.push_back(pair.captions.at(which));
@@ -45,7 +40,7 @@ Features of_texts(const EmbedSetting& setting, const Labelled& items) {
   Features features;
   const std::vector<std::string> first = texts_of(items, 0);
   features.tower = text_features(setting, first);
-  if (is_pairs(items)) {
+  if (holds_pairs(items)) {
     const torch::Tensor a = features.tower, b = text_features(setting, texts_of(items, 1));
     features.tower = at::cat({a, b, (a - b).abs(), a * b}, 1);
   } else if (setting.model->retrieval_dimension() > 0) {

@@ -152,6 +152,9 @@ TEST_F(LabelledData, PairsOfTexts) {
   const LabelledOptions pairs{.texts = true, .text_column = "first", .second_column = "second"};
   const Labelled items = read("first,second,label\na,b,x\nab,c,y\na,bc,y\n", pairs);
   EXPECT_THAT(items.source.pairs[0].captions, ElementsAre("a", "b"));
+  EXPECT_TRUE(holds_pairs(items));
+  EXPECT_FALSE(holds_pairs(subset(items, {})));
+  EXPECT_FALSE(holds_pairs(read("first,label\na,x\nab,y\n", {.texts = true, .text_column = "first"})));
   EXPECT_NE(items.contents[1], items.contents[2]);  // it matters where the first one ends
   EXPECT_THAT(refused("first,second,label\na,b,x\na, ,y\n", pairs), HasSubstr(":3: 'second' is empty"));
 }
