@@ -275,8 +275,8 @@ Labelled subset(const Labelled& labelled, const std::vector<std::int64_t>& rows)
   for (const std::int64_t row : rows) {
     const auto i = static_cast<std::size_t>(row);
     part.labels.push_back(labelled.labels.at(i));
-    part.contents.push_back(labelled.contents.at(i));
-    part.groups.push_back(labelled.groups.at(i));
+    if (!labelled.contents.empty()) part.contents.push_back(labelled.contents.at(i));
+    if (!labelled.groups.empty()) part.groups.push_back(labelled.groups.at(i));
   }
   return part;
 }
@@ -323,7 +323,6 @@ Labelled only_classes(const Labelled& labelled, const std::vector<std::string>& 
 Labelled unlabelled(Source source, bool texts) {
   Labelled items{.source = std::move(source), .texts = texts};
   items.labels.resize(items.source.pairs.size());
-  set_contents(items, true);
   return items;
 }
 

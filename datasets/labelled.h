@@ -31,7 +31,7 @@ struct Labelled {
   std::vector<std::string> contents = {};  // [N] checksum of the picture's bytes, or of the text
   std::vector<std::string> groups = {};  // [N] concept where there is one, else what is in it (texts: whatever
                                          // their capitals and spaces)
-  std::int64_t size() const { return static_cast<std::int64_t>(contents.size()); }
+  std::int64_t size() const { return static_cast<std::int64_t>(source.pairs.size()); }
 };
 bool holds_pairs(const Labelled& items);  // of texts, each to be judged together; no items are no pairs
 
@@ -49,7 +49,8 @@ Labelled with_classes(Labelled labelled, const std::vector<std::string>& classes
 // Error(data) where none is left.
 Labelled only_classes(const Labelled& labelled, const std::vector<std::string>& classes);
 
-// Items without labels: pictures to classify (a folder or manifest), or lines of a text.
+// Items without labels, contents or groups, of which no file is read: pictures to classify (a folder or
+// manifest), or lines of a text.
 Labelled unlabelled(Source source, bool texts);
 
 }  // namespace duet

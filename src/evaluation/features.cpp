@@ -111,7 +111,9 @@ Features restored(TensorMap tensors) {
 Features features_of(const EmbedSetting& setting, const SavedModel& saved, const Labelled& items,
                      const std::filesystem::path& cache) {
   // A model that was trained further, in memory, is not the one that `saved` names.
-  const bool caches = !cache.empty() && setting.model == saved.model.get();
+  const bool is_saved = setting.model == saved.model.get(),
+             has_contents = std::ssize(items.contents) == items.size();
+  const bool caches = !cache.empty() && is_saved && has_contents;
   if (!caches) return computed(setting, saved, items);
   check_outside_sealed(cache);
   const std::filesystem::path file = cache / cat("features-", key_of(setting, saved, items), ".safetensors");

@@ -18,6 +18,7 @@ struct Features {
 };
 
 // `cache`: a folder that keeps them by a hash of the model, its preprocessing and all contents; "": no cache.
+// Nor is there one for items without contents (unlabelled()).
 // Damaged or foreign cache files are computed anew.
 Features features_of(const EmbedSetting& setting, const SavedModel& saved, const Labelled& items,
                      const std::filesystem::path& cache);

@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
@@ -36,7 +37,14 @@ class FeaturesOfModel : public ::testing::Test {
       write_png(folder_ / name, drawing(i));
       source.pairs.push_back({.image = name});
     }
-    return unlabelled(source, false);
+    return with_contents(unlabelled(source, false));
+  }
+  static Labelled with_contents(Labelled items) {
+    items.groups.resize(items.source.pairs.size());
+    for (const Pair& pair : items.source.pairs)
+      items.contents.push_back(
+          checksum(items.texts ? joined(pair.captions, "|") : read_file(items.source.path_of(pair))));
+    return items;
   }
   static Image drawing(int i) {
     Image image = blank_image(24, 24);
@@ -47,7 +55,7 @@ class FeaturesOfModel : public ::testing::Test {
   static Labelled texts(const std::vector<std::vector<std::string>>& rows) {
     Source source;
     for (const auto& row : rows) source.pairs.push_back({.captions = row});
-    return unlabelled(source, true);
+    return with_contents(unlabelled(source, true));
   }
 
   Features features(const Labelled& items) { return features_of(setting_, saved_, items, cache()); }
@@ -89,11 +97,19 @@ TEST_F(FeaturesOfModel, AHitEqualsAMiss) {
   EXPECT_EQ(cached().size(), 1u);
 }
 
+// All of them would have the same key.
+TEST_F(FeaturesOfModel, WithoutContentsNothingIsKept) {
+  Labelled items = pictures(3);
+  items.contents.clear();
+  EXPECT_EQ(features(items).tower.size(0), 3);
+  EXPECT_FALSE(fs::exists(cache()));
+}
+
 TEST_F(FeaturesOfModel, WhatIsDifferentMisses) {
   Labelled items = pictures(4);
   features(items);
   write_png(folder_ / "2.png", drawing(99));
-  items = unlabelled(items.source, false);
+  items = with_contents(unlabelled(items.source, false));
   const Features changed = features(items);
   EXPECT_EQ(cached().size(), 2u);
   EXPECT_TRUE(equal(changed, features_of(setting_, saved_, items, {})));
