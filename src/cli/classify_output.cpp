@@ -30,9 +30,9 @@ std::size_t pairs_of(const Classification& answer) {
 }
 
 std::string csv_record(const std::vector<std::string>& fields) {
-  std::string out;
-  for (const std::string& field : fields) out += cat(out.empty() ? "" : ",", csv_field(field));
-  return out + "\r\n";
+  std::vector<std::string> quoted;
+  for (const std::string& field : fields) quoted.push_back(csv_field(field));
+  return joined(quoted, ",") + "\r\n";
 }
 
 double rounded(double probability) { return std::round(probability * 1e6) / 1e6; }

@@ -50,6 +50,9 @@ TEST(ClassifyOutput, CsvQuotesAsRfc4180Says) {
             "bad.png,,,,\r\n");
   Classification texts = {.texts = true, .items = {{.item = "so,\nso", .classes = {{"x", 1}}}}};
   EXPECT_EQ(answer_csv(texts), "text,label,probability\r\n\"so,\nso\",x,1.000000\r\n");
+  // An empty text has its fields, too.
+  Classification empty = {.texts = true, .items = {{.why = "holds no text"}}};
+  EXPECT_EQ(answer_csv(empty), "text,label,probability\r\n,,\r\n");
 }
 
 TEST(ClassifyOutput, JsonHoldsAllThatIsKnown) {

@@ -168,6 +168,8 @@ TEST_F(Classify, TextsByTheNameThatIsNearest) {
   EXPECT_TRUE(answer["items"][1]["label"].is_null());
   EXPECT_EQ(answer["items"][1]["error"], "holds no text");
   EXPECT_EQ(answer["items"][2]["label"], "blue");
+  const Finished csv = classify({"--texts", "texts.txt", "--labels", labels_, "--csv"});
+  EXPECT_TRUE(contains(csv.out, "\r\n,,\r\n")) << csv.out;
   write_file(*folder_ / "blank.txt", "\n\n");
   EXPECT_EQ(classify({"--texts", "blank.txt", "--labels", labels_}).exit, 3);
 }
