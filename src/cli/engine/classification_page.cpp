@@ -26,13 +26,13 @@ struct Judged {
 
 // The surest first.
 std::vector<Judged> judged_items(const Labelled& items, const torch::Tensor& logits) {
-  const torch::Tensor probabilities = logits.softmax(1).amax(1), answers = logits.argmax(1);
+  const torch::Tensor probabilities = logits.softmax(1).amax(1).to(torch::kDouble).contiguous(),
+                      answers = logits.argmax(1).contiguous();
+  const double* probability = probabilities.data_ptr<double>();
+  const std::int64_t* answer = answers.data_ptr<std::int64_t>();
   std::vector<Judged> all;
-  for (std::int64_t i = 0; i < logits.size(0); ++i) {
-    const auto item = static_cast<std::size_t>(i);
-    all.push_back(
-        {item, items.labels[item].front(), answers[i].item<std::int64_t>(), probabilities[i].item<double>()});
-  }
+  for (std::size_t i = 0; i < items.labels.size(); ++i)
+    all.push_back({i, items.labels[i].front(), answer[i], probability[i]});
   std::ranges::stable_sort(all, std::greater(), &Judged::probability);
   return all;
 }
