@@ -118,6 +118,14 @@ void set_labels(Labelled& labelled, const std::vector<std::string_view>& fields,
   }
 }
 
+void check_concepts(const Source& source, const LabelledOptions& options) {
+  const auto has_one = [](const Pair& pair) { return !pair.concept_key.empty(); };
+  if (std::ranges::any_of(source.pairs, has_one)) return;
+  fail(Exit::data, options.data,
+       cat("no row has a concept: column '", options.concept_column, "' is empty or missing"),
+       cat("other columns are: ", joined(source.columns)));
+}
+
 Labelled read_pictures(const LabelledOptions& options) {
   SourceOptions read{.data = options.data,
                      .root = options.root,
@@ -154,7 +162,9 @@ Labelled read_pictures(const LabelledOptions& options) {
   log_info(cat(options.data, ": labels are taken from ",
                is_image_folder(read) ? "the first folders" : cat("column '", column, "'"), ": ",
                grouped(static_cast<std::int64_t>(labelled.classes.size())), " classes"));
-  set_contents(labelled, names_concept(options, column));
+  const bool by_concept = names_concept(options, column);
+  if (options.concept_required && by_concept && !is_image_folder(read)) check_concepts(source, options);
+  set_contents(labelled, by_concept);
   return labelled;
 }
 
@@ -181,7 +191,7 @@ TextColumns find_columns(const Header& header, const LabelledOptions& options) {
   found.label = *label;
   if (!options.second_column.empty()) found.second = header.required(options.second_column);
   if (names_concept(options, header.columns[*label])) {
-    const bool asked = options.concept_column != LabelledOptions{}.concept_column;
+    const bool asked = options.concept_required || options.concept_column != LabelledOptions{}.concept_column;
     found.concept_field =
         asked ? header.required(options.concept_column) : position(header.lowered, options.concept_column);
   }
@@ -260,6 +270,14 @@ Labelled read_labelled(const LabelledOptions& options) {
   if (options.data.empty())
     fail(Exit::usage, {}, "no labelled data given", "give a manifest (.csv, .tsv) or a folder of folders");
   return options.texts ? read_texts(options) : read_pictures(options);
+}
+
+bool has_concepts(const Labelled& items) {
+  for (std::size_t row = 0; row < items.groups.size(); ++row) {
+    const std::string& key = items.source.pairs[row].concept_key;
+    if (!key.empty() && items.groups[row] == key) return true;
+  }
+  return false;
 }
 
 bool holds_pairs(const Labelled& items) {

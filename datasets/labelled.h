@@ -15,6 +15,7 @@ struct LabelledOptions {
   // Used when it exists and is not the labels' own: what may not stand on both sides of a split. Of a folder:
   // none.
   std::string concept_column = "concept";
+  bool concept_required = false;   // "concept", too, must be there, as any other name must
   bool texts = false;              // texts instead of pictures
   std::string text_column = {};    // "": text, sentence or caption
   std::string second_column = {};  // of pairs of texts: the second one's; "": single texts
@@ -33,7 +34,8 @@ struct Labelled {
                                          // their capitals and spaces)
   std::int64_t size() const { return static_cast<std::int64_t>(source.pairs.size()); }
 };
-bool holds_pairs(const Labelled& items);  // of texts, each to be judged together; no items are no pairs
+bool has_concepts(const Labelled& items);  // some group is a concept
+bool holds_pairs(const Labelled& items);   // of texts, each to be judged together; no items are no pairs
 
 // Error(data) with file and line: no label column (named are those there are), an empty class name, one class
 // only, a picture that two rows give different labels, a missing text, what read_source refuses. Files that

@@ -195,10 +195,11 @@ void add_labels(CLI::App& app, LabelOptions& labels) {
             "the classes' column (default: label, class or category; of a folder its first folders)");
   app.add_option(
          "--concept-column", labels.concept_column,
-         "what pictures of one thing share, if there is such a column: it never stands on both sides of a "
-         "split; \"\": nothing (default: concept)")
+         "what pictures of one thing share: it never stands on both sides of a split; \"\": nothing (default: "
+         "concept, where there is such a column)")
       ->type_name("COLUMN")
-      ->take_last();
+      ->take_last()
+      ->each([&labels](const std::string&) { labels.concept_given = true; });
   add_switch(app, "--texts", labels.texts, "classify texts, through the caption tower");
   add_value(app, "--text-column", labels.text_column, "COLUMN",
             "the texts' column (default: text, sentence or caption)");

@@ -22,7 +22,8 @@ struct TrainOptions {
 // How a manifest tells pictures or texts with classes (datasets/labelled.h).
 struct LabelOptions {
   std::string label_column = {}, concept_column = "concept";
-  bool texts = false;  // texts instead of pictures
+  bool concept_given = false;  // --concept-column: then it must be there
+  bool texts = false;          // texts instead of pictures
   std::string text_column = {}, second_column = {};
   std::string separator = {};  // between several labels of an item
 };

@@ -19,6 +19,7 @@ TEST(ParseEvaluate, ProbeWithAllItTakes) {
   EXPECT_EQ(o.data, (std::vector<std::string>{"a=test.csv", "b.csv"}));
   EXPECT_EQ(o.labels.label_column, "kind");
   EXPECT_EQ(o.labels.concept_column, "thing");
+  EXPECT_TRUE(o.labels.concept_given);
   EXPECT_EQ(o.k, 7);
   EXPECT_EQ(o.report, "page.html");
   EXPECT_FALSE(o.labels.texts);

@@ -21,6 +21,7 @@ TEST(ParseFewShot, Defaults) {
   EXPECT_THAT(o.methods, IsEmpty());
   EXPECT_EQ(o.templates, "simple");
   EXPECT_EQ(o.labels.concept_column, "concept");
+  EXPECT_FALSE(o.labels.concept_given);
   EXPECT_TRUE(o.fallback);
   EXPECT_FALSE(o.leave_out_shared || o.json || o.labels.texts);
 }

@@ -125,6 +125,22 @@ TEST_F(LabelledData, SeveralLabels) {
               HasSubstr("photos.csv:3: an empty class name in 'label'"));
 }
 
+// The one that everybody has may be missing; one that was asked for may not, whatever it is called.
+TEST_F(LabelledData, AConceptThatIsAskedForMustBeThere) {
+  for (const bool texts : {false, true}) {
+    const LabelledOptions asked{.concept_required = true, .texts = texts};
+    const std::string with = "filepath,text,label,concept\na.png,a,x,k\nb.png,b,y,\n";
+    EXPECT_EQ(read(with, asked).groups[0], "k");
+    EXPECT_TRUE(has_concepts(read(with, asked)));
+    const std::string without = "filepath,text,label,note\na.png,a,x,1\nb.png,b,y,2\n";
+    EXPECT_THAT(refused(without, asked), AllOf(HasSubstr("photos.csv"), HasSubstr("'concept'"))) << texts;
+    EXPECT_FALSE(has_concepts(read(without, {.texts = texts})));
+    EXPECT_EQ(read(without, {.concept_column = "", .concept_required = true, .texts = texts}).size(), 2);
+  }
+  // The labels' own column is no concept.
+  EXPECT_FALSE(has_concepts(read("filepath,concept\na.png,x\nb.png,y\n", {.label_column = "concept"})));
+}
+
 TEST_F(LabelledData, Texts) {
   const LabelledOptions texts{.texts = true};
   const Labelled items =

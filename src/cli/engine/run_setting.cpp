@@ -43,6 +43,7 @@ Labelled read_items(const std::string& data, const std::string& root, const Labe
                         .root = root,
                         .label_column = labels.label_column,
                         .concept_column = labels.concept_column,
+                        .concept_required = labels.concept_given,
                         .texts = labels.texts,
                         .text_column = labels.text_column,
                         .second_column = labels.second_column,
