@@ -13,6 +13,7 @@
 #include "core/format.h"
 #include "core/log.h"
 #include "core/random.h"
+#include "evaluation/shared_items.h"
 
 namespace duet {
 namespace {
@@ -103,20 +104,6 @@ std::unordered_set<const Unit*> choose_test(const Units& units, double share) {
     if (smallest != nullptr) take(smallest);
   }
   return chosen;
-}
-
-// Error(data) listing contents of `rows` that the test data holds as well.
-void refuse_shared(const Labelled& items, const Labelled& test, const RowList& rows) {
-  const auto asked = rows_by_content(test);
-  std::vector<std::string> shared;
-  for (const std::int64_t row : rows)
-    if (const auto found = asked.find(item_at(items.contents, row)); found != asked.end())
-      shared.push_back(cat(place_of(items, row), " = ", place_of(test, found->second.front())));
-  if (shared.empty()) return;
-  fail(Exit::data, data_of(items),
-       cat(shared.size(), items.texts ? " text" : " picture", shared.size() == 1 ? " stands" : "s stand",
-           " in the test data too:\n  ", some_of(shared, "\n  "), "\n"),
-       "take them out of one of the two, or --leave-out-shared draws none of them");
 }
 
 // Error(data) where leaving out what the test data holds leaves nothing of a class.
@@ -331,7 +318,9 @@ FewShotPool make_pool(const Labelled& items, const Labelled& test, bool leave_ou
   for (std::int64_t row = 0; row < test.size(); ++row) pool.test.push_back(row);
   check_one_label_each(test);
   const RowList rows = drawable(items);
-  if (!leave_out) refuse_shared(items, test, rows);
+  SharedRows shared = shared_rows(items, test);
+  std::erase_if(shared, [&](const auto& one) { return !std::ranges::binary_search(rows, one.first); });
+  if (!leave_out) refuse_shared(items, test, shared);
   const std::unordered_set<std::string> groups(test.groups.begin(), test.groups.end());
   std::unordered_set<std::string> contents(test.contents.begin(), test.contents.end());
   // What equals a picture of a concept of the test data is one, whatever concept it is filed under.

@@ -375,7 +375,7 @@ TEST(FewShotSplits, TestDataOfItsOwn) {
   items.contents[10] = test.contents[5];
   const Failure failure = failure_of([&] { make_pool(items, test, false); });
   EXPECT_EQ(failure.exit, Exit::data);
-  EXPECT_THAT(failure.text, AllOf(HasSubstr("1 picture stands in the test data too"),
+  EXPECT_THAT(failure.text, AllOf(HasSubstr("1 of its 36 pictures stands in test.csv too"),
                                   HasSubstr("photos.csv:12 = test.csv:7"), HasSubstr("--leave-out-shared")));
   pool = make_pool(items, test, true);
   EXPECT_FALSE(std::ranges::binary_search(pool.rows, 10));

@@ -193,7 +193,7 @@ TEST_F(FewShotCommand, RefusesBadInput) {
   };
   refused({"--data", "all.csv", "--methods", "tip"}, 2, "'tip' is no method; there are ");
   refused({"--data", "all.csv", "--shots", "500"}, 3, "all classes allow at most ");
-  refused({"--data", "all.csv", "--test", "test.csv"}, 3, "stand in the test data too");
+  refused({"--data", "all.csv", "--test", "test.csv"}, 3, "stand in test.csv too");
   refused({"--data", "gone.csv"}, 3, "gone.csv");
   refused({"--data", "all.csv", "--csv", "nowhere/table.csv"}, 2, "there is no folder");
   write_file(*folder_ / "templates.txt", "a picture of nothing\n");

@@ -17,6 +17,7 @@
 #include "core/format.h"
 #include "core/log.h"
 #include "core/sealed.h"
+#include "evaluation/shared_items.h"
 #include "training/signals.h"
 
 namespace duet {
@@ -65,8 +66,9 @@ FewShotPlan methods_of(const FewShotOptions& options) {
 FewShotData read_data(const FewShotOptions& options) {
   Labelled items = read_items(options.data, options.root, options.labels);
   if (options.test.empty()) return few_shot_data(std::move(items), options.test_share);
-  return few_shot_data(std::move(items), read_items(options.test, options.root, options.labels),
-                       options.leave_out_shared);
+  Labelled test = read_items(options.test, options.root, options.labels);
+  warn_of_missing_concepts({&items, &test});
+  return few_shot_data(std::move(items), std::move(test), options.leave_out_shared);
 }
 
 bool replays(const FewShotOptions& options) {
