@@ -147,6 +147,11 @@ std::vector<Image> corrupted_example(const EmbedSetting& setting, const Source& 
   return images;
 }
 
+BadRows unreadable_pictures(const EmbedSetting& setting, const Source& source) {
+  return for_each_image(source, setting.preprocessing, static_cast<int>(setting.batch), setting.workers,
+                        setting.max_pixels, setting.bad_pictures, [](std::int64_t, const torch::Tensor&) {});
+}
+
 PixelBaseline::PixelBaseline(const EmbedSetting& setting, const Labelled& train, const Labelled& validation)
     : classes_(train.classes) {
   const auto seen = [&](const Labelled& items) {

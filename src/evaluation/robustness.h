@@ -53,6 +53,9 @@ Robustness measure_robustness(const EmbedSetting& setting, const Source& source,
 std::vector<Image> corrupted_example(const EmbedSetting& setting, const Source& source,
                                      const std::vector<std::string>& kinds, int strength);
 
+// Found without the model.
+BadRows unreadable_pictures(const EmbedSetting& setting, const Source& source);
+
 // What the model is held against: a ridge classifier on pixel_features(), which learn nothing from pictures.
 class PixelBaseline {
  public:

@@ -1,6 +1,7 @@
 // duet evaluate --task: classes told by the features of a small run, and what is refused.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
@@ -111,6 +112,55 @@ TEST_F(EvaluateTask, ZeroShotByNamesOfOnesOwn) {
                  "none of the 2 classes");
 }
 
+TEST_F(EvaluateTask, ZeroShotWhereThereIsNoPlaceForNames) {
+  const Finished pairs =
+      evaluate("zero_shot", {"--data", path("test.csv"), "--texts", "--second-column", "both"});
+  expect_refused(pairs, 2, "pairs of texts have no place beside the name of a class");
+  EXPECT_FALSE(contains(pairs.err, "labels are taken from")) << "it was read first";
+  std::string documents;
+  for (const Pair& pair : read_source({.data = "shapes", .format = "shapes", .shapes_count = kRows}).pairs)
+    documents += pair.captions.front() + "\n\n";
+  write_file(*folder_ / "documents.txt", documents);
+  write_file(*folder_ / "texts.toml",
+             cat("[data]\ntrain = \"", path("documents.txt"),
+                 "\"\nsplit = 0.2\n[tokenizer]\nvocabulary = 300\n[text]\nkind = \"transformer\"\n"
+                 "context = 16\nwidth = 16\nlayers = 1\nheads = 2\n[[objective]]\nkind = \"masked_lm\"\n"
+                 "[train]\nbatch = 16\nsteps = 2\nevaluations = 1\n"));
+  const std::string texts = path("texts");
+  const Finished train = duet_program({"train", path("texts.toml"), "--out", texts});
+  ASSERT_EQ(train.exit, 0) << train.err;
+  expect_refused(
+      duet_program({"evaluate", texts, "--task", "zero_shot", "--texts", "--data", path("test.csv")}), 2,
+      "is one tower, which compares nothing with the name of a class");
+}
+
+TEST_F(EvaluateTask, ZeroShotReadsValidationOnceAndFirst) {
+  const Arguments two = {"--data", "a=" + path("test.csv"), "--data", "b=" + path("test.csv"), "--no-save"};
+  Arguments told = two;
+  told.insert(told.end(), {"--validation", path("train.csv")});
+  const Finished finished = evaluate("zero_shot", told);
+  ASSERT_EQ(finished.exit, 0) << finished.err;
+  const std::string said = "train.csv: labels are taken from";
+  const std::size_t first = finished.err.find(said);
+  EXPECT_NE(first, std::string::npos) << finished.err;
+  EXPECT_EQ(finished.err.find(said, first + 1), std::string::npos) << finished.err;
+}
+
+TEST_F(EvaluateTask, TheBaselineOfNamesAsksNoTower) {
+  const auto kept = [] {
+    return std::ranges::count_if(fs::directory_iterator(run_ / "cache"), [](const fs::directory_entry& entry) {
+      return entry.path().filename().string().starts_with("features-");
+    });
+  };
+  scores_of("zero_shot", {});
+  const auto before = kept();
+  write_labels("other.csv", 3, kTrain);
+  EXPECT_TRUE(
+      scores_of("zero_shot", {"--corrupt", "jpeg", "--train", path("other.csv")})["corruption"].contains(
+          "mean_corruption_error"));
+  EXPECT_EQ(kept(), before);
+}
+
 TEST_F(EvaluateTask, SeveralLabelsGiveMeanAveragePrecision) {
   const Arguments several = {"--label-column", "both", "--separator", "|"};
   Arguments probe = several;
@@ -208,6 +258,9 @@ TEST_F(EvaluateTask, OtherMistakesNameThePlace) {
   expect_refused(
       evaluate("ridge", {"--train", path("train.csv"), "--data", path("test.csv"), "--label-column", "kind"}),
       3, "kind");
+  expect_refused(evaluate("ridge", {"--train", path("train.csv"), "--data", path("test.csv"),
+                                    "--concept-column", "concept"}),
+                 3, "no row has a concept");
   expect_refused(evaluate("ridge", {"--train", path("train.csv"), "--data", path("test.csv"), "--report",
                                     path("nowhere/page.html")}),
                  2, "--report");

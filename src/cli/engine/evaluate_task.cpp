@@ -3,16 +3,14 @@
 #include <algorithm>
 #include <functional>
 #include <iostream>
-#include <map>
 #include <optional>
-#include <unordered_map>
 
 #include "cli/engine.h"
 #include "cli/engine/classification_page.h"
+#include "cli/engine/classification_text.h"
 #include "cli/engine/corruption_report.h"
 #include "cli/engine/run_results.h"
 #include "cli/engine/run_setting.h"
-#include "cli/terminal.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
@@ -21,6 +19,7 @@
 #include "evaluation/features.h"
 #include "evaluation/probe.h"
 #include "evaluation/robustness.h"
+#include "evaluation/shared_items.h"
 #include "evaluation/validation_part.h"
 #include "evaluation/zero_shot.h"
 
@@ -28,7 +27,6 @@ namespace duet {
 namespace {
 
 constexpr double kValidationShare = .2;  // of --train, where there is no --validation
-constexpr std::size_t kListed = 10;
 
 using Json = nlohmann::json;
 
@@ -49,73 +47,31 @@ struct Evaluation {
 };
 
 Seen select(const Seen& seen, const std::vector<std::int64_t>& rows) {
-  const torch::Tensor index = torch::tensor(rows);
-  return {seen.name, subset(seen.items, rows), seen.tower.index_select(0, index),
-          seen.rows.defined() ? seen.rows.index_select(0, index) : torch::Tensor()};
+  const torch::Tensor index = torch::tensor(rows, torch::kLong);
+  const auto picked = [&](const torch::Tensor& all) {
+    return all.defined() ? all.index_select(0, index) : all;
+  };
+  return {seen.name, subset(seen.items, rows), picked(seen.tower), picked(seen.rows)};
+}
+
+Seen without(const BadRows& bad, Seen seen) {
+  if (bad.empty()) return seen;
+  const Source& source = seen.items.source;
+  warn_bad_pictures(source, bad);
+  const std::vector<std::int64_t> good = readable_rows(source, bad);
+  if (good.empty()) fail(Exit::data, source.manifest.string(), "no picture can be read");
+  return select(seen, good);
 }
 
 Seen see(const Evaluation& run, std::string name, Labelled items) {
-  Features features = features_of(run.setting, run.saved, items, run.cache);
-  warn_bad_pictures(items.source, features.bad);
-  const std::vector<std::int64_t> good = readable_rows(items.source, features.bad);
-  if (good.empty()) fail(Exit::data, items.source.manifest.string(), "no picture can be read");
-  Seen seen{std::move(name), std::move(items), features.tower, features.rows};
-  return features.bad.empty() ? seen : select(seen, good);
+  const Features features = features_of(run.setting, run.saved, items, run.cache);
+  return without(features.bad, {std::move(name), std::move(items), features.tower, features.rows});
 }
 
-// Rows of `learned` whose content `asked` has too: it would be learned by heart, and then asked.
-std::map<std::int64_t, std::size_t> shared_rows(const Labelled& learned, const Labelled& asked) {
-  std::unordered_map<std::string_view, std::size_t> places;
-  for (std::size_t i = 0; i < asked.contents.size(); ++i) places.try_emplace(asked.contents[i], i);
-  std::map<std::int64_t, std::size_t> shared;
-  for (std::size_t i = 0; i < learned.contents.size(); ++i) {
-    const auto found = places.find(learned.contents[i]);
-    if (!learned.contents[i].empty() && found != places.end())
-      shared.emplace(static_cast<std::int64_t>(i), found->second);
-  }
-  return shared;
-}
-
-[[noreturn]] void refuse_shared(const Labelled& learned, const Labelled& asked,
-                                const std::map<std::int64_t, std::size_t>& shared) {
-  std::vector<std::string> list;
-  for (const auto& [row, other] : shared) {
-    if (list.size() == kListed) {
-      list.push_back("\n  ...");
-      break;
-    }
-    list.push_back(cat("\n  ", learned.source.place_of(learned.source.pairs[static_cast<std::size_t>(row)]),
-                       " = ", asked.source.place_of(asked.source.pairs[other])));
-  }
-  fail(Exit::data, learned.source.manifest.string(),
-       cat(shared.size(), " of its ", learned.size(), asked.texts ? " texts stand in " : " pictures stand in ",
-           asked.source.manifest.string(), " too, with the same content:", joined(list, ""), "\n"),
-       "take them out of one of the two, or --leave-out-shared learns from none of them");
-}
-
-// What may be learned from when `asked` is asked.
-Labelled apart_from(Labelled learned, const Labelled& asked, bool leave_out) {
-  const auto shared = shared_rows(learned, asked);
-  if (shared.empty()) return learned;
-  if (!leave_out) refuse_shared(learned, asked, shared);
-  log_info(cat(shared.size(), " of ", learned.size(), " items of ", learned.source.manifest.string(),
-               " are left out: ", asked.source.manifest.string(), " holds them too"));
-  std::vector<std::int64_t> others;
-  for (std::int64_t row = 0; row < learned.size(); ++row) {
-    if (!shared.contains(row)) others.push_back(row);
-  }
-  return subset(learned, others);
-}
-
-// Other pictures of the same thing are allowed, but said aloud: they are easier than new things.
-void tell_shared_concepts(const Labelled& learned, const Labelled& asked) {
-  std::unordered_map<std::string_view, bool> known;
-  for (const std::string& group : learned.groups) known[group] = true;
-  const auto shared =
-      std::ranges::count_if(asked.groups, [&](const std::string& group) { return known.contains(group); });
-  if (shared > 0)
-    log_info(cat(shared, " of ", asked.size(), " items of ", asked.source.manifest.string(),
-                 " share a concept with ", learned.source.manifest.string()));
+// For a baseline on pixels: no tower looks at them.
+Seen open_only(const Evaluation& run, std::string name, Labelled items) {
+  const BadRows bad = unreadable_pictures(run.setting, items.source);
+  return without(bad, {std::move(name), std::move(items), {}, {}});
 }
 
 torch::Tensor targets_of(const Labelled& items, bool several) {
@@ -158,70 +114,112 @@ std::vector<std::string> labels_of(const std::vector<ClassNames>& names) {
   return labels;
 }
 
-torch::Tensor zero_shot_logits(const Evaluation& run, const torch::Tensor& rows, const NameVectors& names) {
-  if (!rows.defined())
-    fail(Exit::usage, "--task zero_shot", "needs items in the space of the class names",
-         "pairs of texts have no such place; a model of one tower has none at all");
-  return name_logits(rows, names, logit_scale_of(*run.saved.model));
+// Told before anything is embedded.
+void check_has_names(const Evaluation& run) {
+  const char* remedy = "learn the classes: --task knn|linear_probe|ridge --train PATH";
+  if (run.saved.recipe.model.spaces.empty())
+    fail(Exit::usage, "--task zero_shot",
+         cat(run.options.run, " is one tower, which compares nothing with the name of a class"), remedy);
+  if (!run.options.labels.second_column.empty())
+    fail(Exit::usage, "--task zero_shot", "pairs of texts have no place beside the name of a class", remedy);
+  run.saved.texts();
+}
+
+// What is asked by the names of its classes, and what tells the scale of the answers.
+struct Named {
+  Split split;
+  std::vector<ClassNames> names;
+  std::optional<Labelled> validation;
+};
+
+std::vector<Named> named_splits(const Evaluation& run, std::vector<Split> splits) {
+  std::optional<std::vector<ClassNames>> given;
+  if (!run.options.class_names.empty()) given = read_class_names(run.options.class_names);
+  std::optional<Labelled> validation;
+  if (!run.options.validation.empty()) validation = run.read(run.options.validation);
+  std::vector<Named> all;
+  for (Split& split : splits) {
+    Named one{std::move(split), {}, {}};
+    Labelled& items = one.split.items;
+    one.names = given ? *given : class_names_of(items.classes);
+    const std::vector<std::string> labels = labels_of(one.names);
+    items = with_classes(std::move(items), labels);
+    if (validation)
+      one.validation = apart_from(with_classes(*validation, labels), items, run.options.leave_out_shared);
+    all.push_back(std::move(one));
+  }
+  return all;
 }
 
 std::vector<Answered> answer_zero_shot(const Evaluation& run, std::vector<Split> splits) {
-  run.saved.texts();
   const std::vector<std::string> templates = read_templates(run.options.templates);
-  std::optional<std::vector<ClassNames>> given;
-  if (!run.options.class_names.empty()) given = read_class_names(run.options.class_names);
+  const double scale = logit_scale_of(*run.saved.model);
   std::vector<Answered> all;
-  for (Split& split : splits) {
-    const std::vector<ClassNames> names = given ? *given : class_names_of(split.items.classes);
-    const std::vector<std::string> labels = labels_of(names);
-    split.items = with_classes(std::move(split.items), labels);
+  for (auto& [split, names, validation] : named_splits(run, std::move(splits))) {
     const NameVectors vectors = name_vectors(run.setting, run.saved, names, templates, run.cache);
-    Seen asked = see(run, split.name, std::move(split.items));
-    Answered one{
-        .asked = std::move(asked), .data = split.data, .logits = {}, .chosen = Json::object(), .ask = {}};
-    one.ask = [&run, vectors](const ProbeItems& items) { return zero_shot_logits(run, items.rows, vectors); };
+    Answered one{.asked = see(run, split.name, std::move(split.items)),
+                 .data = split.data,
+                 .logits = {},
+                 .chosen = {{"templates", templates.size()}, {"scale", scale}},
+                 .ask = {}};
+    one.ask = [vectors, scale](const ProbeItems& items) { return name_logits(items.rows, vectors, scale); };
     one.logits = one.ask({{}, one.asked.rows, {}});
-    one.chosen["templates"] = templates.size();
-    one.chosen["scale"] = logit_scale_of(*run.saved.model);
-    if (!run.options.validation.empty() && !run.several()) {
-      const Labelled told = with_classes(run.read(run.options.validation), labels);
-      const Seen validation =
-          see(run, "validation", apart_from(told, one.asked.items, run.options.leave_out_shared));
-      const double scale = calibrated_scale(one.ask({{}, validation.rows, {}}), first_labels(validation.items));
-      one.logits = one.logits * scale;
-      one.chosen["scale"] = scale * one.chosen["scale"].get<double>();
+    if (validation) {
+      const Seen told = see(run, "validation", std::move(*validation));
+      const double factor = calibrated_scale(one.ask({{}, told.rows, {}}), first_labels(told.items));
+      one.logits = one.logits * factor;
+      one.chosen["scale"] = factor * scale;
     }
     all.push_back(std::move(one));
   }
   return all;
 }
 
+// What a classifier, or the baseline, learns from. Without a validation there, it is a part of train.
+struct LearnedItems {
+  Labelled train;
+  std::optional<Labelled> validation;
+};
+
+// All that can be wrong with the data is told before the towers look at any of it.
+LearnedItems read_learned(const Evaluation& run, std::vector<Split>& splits) {
+  const bool leave_out = run.options.leave_out_shared;
+  LearnedItems learned{run.read(run.options.train), {}};
+  const std::vector<std::string> classes = learned.train.classes;
+  std::vector<const Labelled*> all = {&learned.train};
+  for (Split& split : splits) {
+    split.items = with_classes(std::move(split.items), classes);
+    all.push_back(&split.items);
+  }
+  if (!run.options.validation.empty()) {
+    learned.validation = with_classes(run.read(run.options.validation), classes);
+    all.push_back(&*learned.validation);
+  }
+  warn_of_missing_concepts(all);
+  const auto apart_from_splits = [&](Labelled items) {
+    for (const Split& split : splits) {
+      items = apart_from(std::move(items), split.items, leave_out);
+      tell_shared_concepts(items, split.items);
+    }
+    return items;
+  };
+  learned.train = apart_from_splits(std::move(learned.train));
+  if (!learned.validation) return learned;
+  learned.validation = apart_from_splits(std::move(*learned.validation));
+  learned.train = apart_from(std::move(learned.train), *learned.validation, leave_out);
+  return learned;
+}
+
 struct Learned {
   Seen train, validation;
 };
 
-// All that can be wrong with the data is told before the towers look at any of it.
-Learned read_learned(const Evaluation& run, std::vector<Split>& splits) {
-  const bool leave_out = run.options.leave_out_shared;
-  Labelled train = run.read(run.options.train);
-  for (Split& split : splits) split.items = with_classes(std::move(split.items), train.classes);
-  const auto apart_from_splits = [&](Labelled learned) {
-    for (const Split& split : splits) {
-      learned = apart_from(std::move(learned), split.items, leave_out);
-      tell_shared_concepts(learned, split.items);
-    }
-    return learned;
-  };
-  train = apart_from_splits(std::move(train));
-  if (run.options.validation.empty()) {
-    const Seen all = see(run, "train", std::move(train));
-    const ValidationPart part = split_off_validation(all.items, kValidationShare);
-    return {select(all, part.train), select(all, part.validation)};
-  }
-  const Labelled validation =
-      apart_from_splits(with_classes(run.read(run.options.validation), std::vector(train.classes)));
-  train = apart_from(std::move(train), validation, leave_out);
-  return {see(run, "train", std::move(train)), see(run, "validation", validation)};
+// look: see or open_only
+Learned looked_at(const Evaluation& run, LearnedItems items, decltype(see)& look) {
+  const Seen all = look(run, "train", std::move(items.train));
+  if (items.validation) return {all, look(run, "validation", std::move(*items.validation))};
+  const ValidationPart part = split_off_validation(all.items, kValidationShare);
+  return {select(all, part.train), select(all, part.validation)};
 }
 
 ProbeItems probe_items(const Seen& seen, bool several) {
@@ -245,26 +243,6 @@ std::vector<Answered> answer_probes(const Evaluation& run, std::vector<Split> sp
     one.chosen = probe.chosen;
   }
   return all;
-}
-
-std::string interval_of(double value, const Interval& interval) {
-  return cat(fixed(value, 3), " [", fixed(interval.low, 3), ", ", fixed(interval.high, 3), "]");
-}
-
-void print_scores(const Seen& asked, const ClassificationScores& scores) {
-  std::cout << padded(asked.name, 20) << padded(interval_of(scores.top_1, scores.top_1_interval), 22)
-            << padded(fixed(scores.top_5, 3), 7)
-            << padded(interval_of(scores.mean_per_class, scores.mean_per_class_interval), 22)
-            << padded(interval_of(scores.macro_f1, scores.macro_f1_interval), 22)
-            << padded(fixed(scores.calibration_error, 3), 7)
-            << (scores.classes == 2 ? padded(scores.roc_auc ? fixed(*scores.roc_auc, 3) : "-", 9) : "")
-            << scores.items << "/" << scores.classes << "\n";
-}
-
-void print_header(bool two_classes) {
-  std::cout << padded("split", 20) << padded("top-1", 22) << padded("top-5", 7) << padded("mean per class", 22)
-            << padded("macro-F1", 22) << padded("ECE", 7) << (two_classes ? padded("ROC-AUC", 9) : "")
-            << "items/classes\n";
 }
 
 std::vector<std::pair<std::string, std::string>> facts_of(const Json& chosen) {
@@ -303,16 +281,13 @@ Json score(const Evaluation& run, const Answered& one, Page& page) {
   Json result;
   if (run.several()) {
     const MultiLabelScores scores = score_multi_label(one.logits, items.labels, items.classes, items.groups);
-    if (!run.options.json)
-      std::cout << padded(one.asked.name, 20)
-                << padded(interval_of(scores.mean_average_precision, scores.interval), 24) << items.size()
-                << "/" << items.classes.size() << "\n";
+    if (!run.options.json) std::cout << score_line(one.asked.name, scores, items.size());
     add_classification(page, one.asked.name, scores);
     result = to_json(scores);
   } else {
     const ClassificationScores scores =
         score_classification(one.logits, targets_of(items, false), items.classes, items.groups);
-    if (!run.options.json) print_scores(one.asked, scores);
+    if (!run.options.json) std::cout << score_line(one.asked.name, scores);
     if (!run.options.report.empty())
       add_classification(page, one.asked.name, items, one.logits, scores, run.setting.max_pixels);
     result = to_json(scores);
@@ -325,9 +300,9 @@ Json score(const Evaluation& run, const Answered& one, Page& page) {
 
 std::optional<Learned> learned_of(const Evaluation& run, std::vector<Split>& splits) {
   if (run.options.train.empty()) return std::nullopt;
-  if (run.options.task != "zero_shot") return read_learned(run, splits);
+  if (run.options.task != "zero_shot") return looked_at(run, read_learned(run, splits), see);
   std::vector<Split> asked = splits;  // of the baseline alone: the names that are told apart stay what they are
-  return read_learned(run, asked);
+  return looked_at(run, read_learned(run, asked), open_only);
 }
 
 Robustness under_corruptions(const Evaluation& run, const Answered& one, const PixelBaseline* baseline) {
@@ -380,6 +355,7 @@ int evaluate_task(const EvaluateOptions& options) {
                  .setting = embed_setting_of(saved, options.batch, options.max_bad_fraction),
                  .cache = cache_folder(options.run)};
   run.setting.progress = true;
+  if (options.task == "zero_shot") check_has_names(run);
   std::vector<Split> splits = read_splits(run);
   const std::optional<Learned> learned = learned_of(run, splits);
   const std::vector<Answered> all = options.task == "zero_shot"
@@ -387,10 +363,7 @@ int evaluate_task(const EvaluateOptions& options) {
                                         : answer_probes(run, std::move(splits), *learned);
   log_info(cat(options.task, ": ", said_of(all.front().chosen)));
   Page page = empty_page(run, all);
-  if (!options.json && run.several())
-    std::cout << padded("split", 20) << padded("mAP", 24) << "items/classes\n";
-  else if (!options.json)
-    print_header(all.front().asked.items.classes.size() == 2);
+  if (!options.json) std::cout << score_header(all.front().asked.items.classes.size(), run.several());
   Json scored = Json::object();
   for (const Answered& one : all) scored[cat(options.task, "/", one.asked.name)] = score(run, one, page);
   if (!options.corrupt.empty()) {
