@@ -65,12 +65,29 @@ std::string cache_key(const EmbedSetting& setting, const SavedModel& saved,
   return checksum(key);
 }
 
+std::string first_of(const std::vector<std::string>& all) {
+  const std::size_t shown = std::min<std::size_t>(10, all.size());
+  return cat(joined(std::span(all).first(shown)), shown < all.size() ? " ..." : "");
+}
+
 void warn_of_unknown(const std::vector<std::string>& unknown, std::size_t classes) {
-  constexpr std::size_t kShown = 10;
   if (unknown.empty()) return;
-  const std::size_t shown = std::min(kShown, unknown.size());
   log_warning(cat("no caption that the model learned from had a word of ", unknown.size(), " of ", classes,
-                  " classes: ", joined(std::span(unknown).first(shown)), shown < unknown.size() ? " ..." : ""));
+                  " classes: ", first_of(unknown)));
+}
+
+// Names of the same pieces have the same vector, and of classes that are equally likely the first one counts.
+void warn_of_equal_names(const Tokenizer& tokenizer, const std::vector<ClassNames>& classes) {
+  std::map<std::vector<std::int64_t>, std::string> label_of;
+  std::vector<std::string> equal;
+  for (const ClassNames& one : classes) {
+    for (const std::string& name : one.names) {
+      const auto [other, is_new] = label_of.try_emplace(tokenizer.encode(name), one.label);
+      if (!is_new && other->second != one.label)
+        equal.push_back(cat("'", other->second, "' and '", one.label, "' (", name, ")"));
+    }
+  }
+  if (!equal.empty()) log_warning(cat("nothing tells classes of the same name apart: ", first_of(equal)));
 }
 
 // A name that says nothing is what the bare templates are, near to no picture or to all: no alternative to one
@@ -215,6 +232,7 @@ NameVectors name_vectors(const EmbedSetting& setting, const SavedModel& saved,
                          const fs::path& cache) {
   constexpr const char *kVectors = "vectors", *kClasses = "classes";
   const std::vector<ClassNames> telling = telling_names(setting, classes);
+  warn_of_equal_names(*setting.tokenizer, telling);
   fs::path file;
   if (!cache.empty()) {
     file = cache / cat("classes-", cache_key(setting, saved, telling, templates), ".safetensors");

@@ -269,6 +269,8 @@ TEST_F(ClassVectors, OfAnUnknownNameAreWarnedOfAndRefusedWhereTheyAreZero) {
   const ClassNames warm = {"warm", {"red"}}, foreign = {"foreign", {"\u8d64\u3044"}};
   EXPECT_THAT(said({warm, foreign}), HasSubstr("had a word of 1 of 2 classes: 'foreign'"));
   EXPECT_EQ(said({warm, {"both", {"\u8d64\u3044", "blue"}}}), "");
+  EXPECT_THAT(said({warm, {"cold", {"blue"}}, {"heat", {"green", "red"}}}),
+              HasSubstr("nothing tells classes of the same name apart: 'warm' and 'heat' (red)"));
   saved_.model->set_weights({0, 1});  // ridge alone: a sum of pieces, of which a word's begin is one
   const torch::NoGradGuard no_grad;
   const auto& parts = dynamic_cast<PieceSpace&>(saved_.model->space("parts"));
