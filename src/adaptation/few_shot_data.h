@@ -30,7 +30,18 @@ FewShotData few_shot_data(Labelled items, double test_share);
 // classes that no item has.
 FewShotData few_shot_data(Labelled items, Labelled test, bool leave_out_shared);
 
-// Pictures that cannot be read are neither drawn nor asked. The features are there.
+// The items of other classes are out: drawn from, asked, and of the features that are there.
+void keep_classes(FewShotData& data, const std::vector<std::string>& classes);
+// Without the classes that are too small for so many shots and validation, which is said. Error(data) where
+// fewer than two are left.
+void leave_out_small(FewShotData& data, std::int64_t shots, std::int64_t seeds);
+
+// Splits of a file that were not drawn just now keep to the same rules. Error(data) naming items that make_pool
+// would not draw from (`data` is as few_shot_data made it), and those of one concept or content on two sides.
+void check_replayed(const FewShotData& data, const FewShotSplits& splits, const std::string& file);
+
+// Pictures that cannot be read are neither drawn nor asked; Error(data) where none is left to ask. The features
+// are there.
 void drop_unreadable(FewShotData& data);
 
 // Error(data) naming the pictures of a split that cannot be read: one that is replayed may have such.

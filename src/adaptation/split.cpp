@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <set>
 #include <tuple>
 #include <unordered_set>
@@ -31,13 +32,6 @@ std::string some_of(std::vector<std::string> names, std::string_view between = "
   const std::size_t more = names.size() - std::min(names.size(), shown);
   names.resize(names.size() - more);
   return cat(joined(names, between), more > 0 ? cat(" and ", more, " more") : "");
-}
-
-void check_one_label_each(const Labelled& items) {
-  for (std::int64_t row = 0; row < items.size(); ++row)
-    if (const std::size_t count = item_at(items.labels, row).size(); count != 1)
-      fail(Exit::data, place_of(items, row), cat("has ", count, " labels"),
-           "few-shot classification takes items with one label each");
 }
 
 // Rows that may be drawn, ascending: see FewShotPool::rows.
@@ -89,7 +83,8 @@ std::unordered_set<const Unit*> choose_test(const Units& units, double share) {
     });
   };
   const auto target = [&](std::int64_t label) {
-    return std::max<std::int64_t>(1, std::llround(share * static_cast<double>(item_at(units.counts, label))));
+    const std::int64_t count = item_at(units.counts, label);
+    return std::min(std::max<std::int64_t>(1, std::llround(share * static_cast<double>(count))), count - 1);
   };
   for (const Unit* unit : order)
     if (fits(unit, target)) take(unit);
@@ -265,24 +260,44 @@ std::set<std::int64_t> too_small(const Units& units, std::int64_t shots, std::in
   return labels;
 }
 
-[[noreturn]] void fail_too_few(const Labelled& items, const Units& units, std::int64_t shots,
-                               std::int64_t seeds) {
+// The most that all classes allow, below `shots`, which are too many: fewer never need more.
+std::int64_t most_shots(const Units& units, std::int64_t shots, std::int64_t seeds) {
+  std::int64_t allowed = 0, refused = std::min(shots, *std::ranges::min_element(units.counts) + 1);
+  while (refused - allowed > 1) {
+    const std::int64_t middle = std::midpoint(allowed, refused);
+    (too_small(units, middle, seeds).empty() ? allowed : refused) = middle;
+  }
+  return allowed;
+}
+
+// "'dog' has 3 of 2 concepts, besides 1 kept for the test"
+std::string size_text(const Labelled& items, const Units& units, const FewShotPool& pool, std::int64_t label,
+                      bool by_concept) {
+  std::string text = cat("'", item_at(items.classes, label), "' has ", item_at(units.counts, label));
+  if (by_concept) text += cat(" of ", item_at(units.concepts, label), " concepts");
+  if (!pool.kept_for_test.empty())
+    text += cat(", besides ", item_at(pool.kept_for_test, label), " kept for the test");
+  return text;
+}
+
+[[noreturn]] void fail_too_few(const Labelled& items, const Units& units, const FewShotPool& pool,
+                               std::int64_t shots, std::int64_t seeds) {
   const std::set<std::int64_t> labels = too_small(units, shots, seeds);
   const bool by_concept = std::ranges::any_of(labels, [&](std::int64_t label) {
     return item_at(units.counts, label) >= shots + validation_shots(shots);
   });
   std::vector<std::string> names;
-  for (const std::int64_t label : labels)
-    names.push_back(cat("'", item_at(items.classes, label), "' has ", item_at(units.counts, label),
-                        by_concept ? cat(" of ", item_at(units.concepts, label), " concepts") : ""));
-  std::int64_t largest = std::min(shots, *std::ranges::min_element(units.counts));
-  while (largest > 0 && !too_small(units, largest, seeds).empty()) --largest;
+  for (const std::int64_t label : labels) names.push_back(size_text(items, units, pool, label, by_concept));
+  const std::int64_t largest = most_shots(units, shots, seeds);
+  std::string remedy = largest > 0
+                           ? cat("all classes allow at most ", largest, largest == 1 ? " shot" : " shots")
+                           : "a class needs two items or more, of two concepts where there are concepts";
+  if (!pool.kept_for_test.empty()) remedy += "; a smaller --test-share keeps fewer for the test";
   fail(Exit::data, data_of(items),
        cat(shots, shots == 1 ? " shot" : " shots", " and ", validation_shots(shots), " for validation",
            by_concept ? ", of other concepts," : "", " are more than ", names.size(),
            names.size() == 1 ? " class allows: " : " classes allow: ", some_of(names, "; ", kClassesShown)),
-       largest > 0 ? cat("all classes allow at most ", largest, largest == 1 ? " shot" : " shots")
-                   : "a class needs two items or more, of two concepts where there are concepts");
+       cat(remedy, "; --leave-out-small goes on without such classes"));
 }
 
 }  // namespace
@@ -309,6 +324,8 @@ FewShotPool make_pool(const Labelled& items, double test_share) {
       std::ranges::copy(rows, std::back_inserter(test.contains(&unit) ? pool.test : pool.rows));
   std::ranges::sort(pool.rows);
   std::ranges::sort(pool.test);
+  pool.kept_for_test.resize(items.classes.size());
+  for (const std::int64_t row : pool.test) ++pool.kept_for_test[static_cast<std::size_t>(class_of(items, row))];
   return pool;
 }
 
@@ -337,13 +354,21 @@ FewShotPool make_pool(const Labelled& items, const Labelled& test, bool leave_ou
   return pool;
 }
 
+std::vector<std::string> too_small_classes(const Labelled& items, const FewShotPool& pool, std::int64_t shots,
+                                           std::int64_t seeds) {
+  std::vector<std::string> names;
+  for (const std::int64_t label : too_small(units_of(items, pool.rows), shots, seeds))
+    names.push_back(item_at(items.classes, label));
+  return names;
+}
+
 std::vector<FewShotSplit> make_splits(const Labelled& items, const FewShotPool& pool,
                                       const std::vector<std::int64_t>& shots, std::int64_t seeds) {
   TORCH_CHECK(!shots.empty() && std::ranges::min(shots) > 0 && seeds > 0);
   const Units units = units_of(items, pool.rows);
   warn_of_single_concepts(items, units, "support and validation");
   const std::int64_t most = std::ranges::max(shots);
-  if (!too_small(units, most, seeds).empty()) fail_too_few(items, units, most, seeds);
+  if (!too_small(units, most, seeds).empty()) fail_too_few(items, units, pool, most, seeds);
   std::vector<FewShotSplit> splits;
   for (std::int64_t one = 1; one <= seeds; ++one) {
     const auto seed = static_cast<std::uint64_t>(one);

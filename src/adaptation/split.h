@@ -23,13 +23,14 @@ struct FewShotSplit {
 inline std::int64_t validation_shots(std::int64_t shots) { return std::min<std::int64_t>(shots, 4); }
 
 // What is drawn from, and what is asked in the end. Without data of its own the test part is taken from the
-// same items, in whole groups, about a share `test_share` of each class and at least one item where it has two:
-// a function of the contents alone, the same for all seeds and shots.
+// same items, in whole groups, about a share `test_share` of each class, at least one item where it has two and
+// never all: a function of the contents alone, the same for all seeds and shots.
 struct FewShotPool {
   // Rows of the pool's data that may be drawn: each content once, no file that cannot be read, and none that
   // stands in two classes, which is said aloud.
   std::vector<std::int64_t> rows;
   std::vector<std::int64_t> test;  // rows of the test data (the same data where there is no other)
+  std::vector<std::int64_t> kept_for_test = {};  // by class, of the same items; empty: test data of its own
 };
 FewShotPool make_pool(const Labelled& items, double test_share);
 // Test data of its own: rows of `items` whose concept or content is in it are never drawn. Both have the same
@@ -44,6 +45,9 @@ FewShotPool make_pool(const Labelled& items, const Labelled& test, bool leave_ou
 // validation_shots() of other concepts, and the largest number of shots that all classes allow.
 std::vector<FewShotSplit> make_splits(const Labelled& items, const FewShotPool& pool,
                                       const std::vector<std::int64_t>& shots, std::int64_t seeds);
+// Classes for which make_splits refuses, in their order.
+std::vector<std::string> too_small_classes(const Labelled& items, const FewShotPool& pool, std::int64_t shots,
+                                           std::int64_t seeds);
 
 // A JSON file: contents instead of row numbers, so that it holds for any order of the manifest; it carries a
 // checksum of itself.
@@ -56,6 +60,7 @@ void write_splits(const std::filesystem::path& file, const Labelled& items, cons
 // Error(artifact) when the file was changed, Error(data) when items that it names are not there or have another
 // label or concept than then, or the classes are others.
 FewShotSplits read_splits(const std::filesystem::path& file, const Labelled& items, const Labelled& test);
+std::vector<std::string> classes_of_splits(const std::filesystem::path& file);
 
 // Rows of each content, in an order that is not the manifest's; the first one stands for it where it may be
 // drawn but once. Files that cannot be read have none.

@@ -131,6 +131,17 @@ FewShotSplits restored(const json& read, const fs::path& file, const Labelled& i
   return splits;
 }
 
+template <class Read>
+auto undamaged(const fs::path& file, Read read) {
+  try {
+    return read(read_checked(file));
+  } catch (const json::exception& reason) {
+    fail(Exit::artifact, file.string(), cat("is damaged: ", reason.what()));
+  } catch (const std::out_of_range&) {
+    fail(Exit::artifact, file.string(), "is damaged: it names items that it does not list");
+  }
+}
+
 }  // namespace
 
 void write_splits(const fs::path& file, const Labelled& items, const Labelled& test,
@@ -160,14 +171,11 @@ void write_splits(const fs::path& file, const Labelled& items, const Labelled& t
 }
 
 FewShotSplits read_splits(const fs::path& file, const Labelled& items, const Labelled& test) {
-  const json read = read_checked(file);
-  try {
-    return restored(read, file, items, test);
-  } catch (const json::exception& reason) {
-    fail(Exit::artifact, file.string(), cat("is damaged: ", reason.what()));
-  } catch (const std::out_of_range&) {
-    fail(Exit::artifact, file.string(), "is damaged: it names items that it does not list");
-  }
+  return undamaged(file, [&](const json& read) { return restored(read, file, items, test); });
+}
+
+std::vector<std::string> classes_of_splits(const fs::path& file) {
+  return undamaged(file, [](const json& read) { return read.at("classes").get<std::vector<std::string>>(); });
 }
 
 }  // namespace duet

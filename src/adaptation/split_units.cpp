@@ -8,6 +8,8 @@
 
 #include "adaptation/split.h"
 #include "core/checksum.h"
+#include "core/error.h"
+#include "core/format.h"
 #include "core/random.h"
 #include "datasets/row_groups.h"
 
@@ -27,6 +29,13 @@ void count(const Labelled& items, Units& units) {
 }  // namespace
 
 std::int64_t class_of(const Labelled& items, std::int64_t row) { return item_at(items.labels, row).front(); }
+
+void check_one_label_each(const Labelled& items) {
+  for (std::int64_t row = 0; row < items.size(); ++row)
+    if (const std::size_t labels = item_at(items.labels, row).size(); labels != 1)
+      fail(Exit::data, items.source.place_of(item_at(items.source.pairs, row)), cat("has ", labels, " labels"),
+           "few-shot classification takes items with one label each");
+}
 
 Units units_of(const Labelled& items, const RowList& rows) {
   RowGroups groups(static_cast<std::size_t>(items.size()));

@@ -19,6 +19,7 @@ const T& item_at(const std::vector<T>& items, std::int64_t row) {
 }
 
 std::int64_t class_of(const Labelled& items, std::int64_t row);  // of items with one label each
+void check_one_label_each(const Labelled& items);                // Error(data) naming the first that has not
 
 // Rows that stay on one side of a split, since they share concepts or contents.
 struct Unit {

@@ -209,6 +209,24 @@ TEST(FewShotSplits, ATestPartOfTheSameDataIsWholeConceptsOfEachClass) {
   EXPECT_EQ(make_pool(few, 0.01).test.size(), 3u);
 }
 
+TEST(FewShotSplits, TheTestPartLeavesSomeOfEachClass) {
+  const Labelled items =
+      labelled({{0, "a", "1"}, {1, "b", "2"}, {1, "c", "3"}, {2, "d", "4"}, {2, "e", "5"}, {2, "f", "6"}}, 3);
+  for (const double share : {0.25, 0.6, 0.99}) {
+    const FewShotPool pool = make_pool(items, share);
+    std::vector<std::int64_t> left(3);
+    for (const std::int64_t row : pool.rows)
+      ++left[static_cast<std::size_t>(items.labels[static_cast<std::size_t>(row)].front())];
+    EXPECT_THAT(left, ElementsAre(1, 1, share < 0.5 ? 2 : 1)) << share;
+    EXPECT_THAT(pool.kept_for_test, ElementsAre(0, 1, share < 0.5 ? 1 : 2)) << share;
+  }
+  const Failure refused = failure_of([&] { make_splits(items, make_pool(items, 0.99), {1}, 2); });
+  EXPECT_EQ(refused.exit, Exit::data);
+  EXPECT_THAT(refused.text, AllOf(HasSubstr("'class 0' has 1, besides 0 kept for the test"),
+                                  HasSubstr("'class 2' has 1, besides 2 kept for the test"),
+                                  HasSubstr("a smaller --test-share keeps fewer")));
+}
+
 TEST(FewShotSplits, OneShotOfTinyData) {
   const Labelled items = labelled({{0, "a", "1"}, {0, "b", "2"}, {1, "c", "3"}, {1, "d", "4"}}, 2);
   const FewShotPool pool{.rows = {0, 1, 2, 3}, .test = {}};
@@ -342,7 +360,7 @@ TEST(FewShotSplits, TooFew) {
   EXPECT_EQ(
       message(labelled(items, 3), 16),
       "photos.csv: 16 shots and 4 for validation are more than 2 classes allow: 'class 1' has 9; 'class 2' "
-      "has 10; all classes allow at most 5 shots");
+      "has 10; all classes allow at most 5 shots; --leave-out-small goes on without such classes");
   EXPECT_THAT(
       message(regular(2, 2, 12), 16),
       HasSubstr("16 shots and 4 for validation, of other concepts, are more than 2 classes allow: 'class 0' "
