@@ -14,12 +14,11 @@ std::string right_answers(const Classifier& classifier, const Part& asked, const
               "a classifier gives [tests, classes] logits");
   if (!logits.isfinite().all().item<bool>())
     fail(Exit::failed, "few-shot test", cat("a ", classifier.kind(), " classifier's logits are not finite"));
-  const torch::Tensor answers = logits.argmax(1);
+  const torch::Tensor answers = logits.argmax(1).to(torch::kCPU).contiguous();
+  const auto* answer = answers.data_ptr<std::int64_t>();
   std::string right;
-  for (std::size_t i = 0; i < data.pool.test.size(); ++i) {
-    const auto label = data.test().labels[static_cast<std::size_t>(data.pool.test[i])].front();
-    right += answers[static_cast<std::int64_t>(i)].item<std::int64_t>() == label ? '1' : '0';
-  }
+  for (const std::int64_t row : data.pool.test)
+    right += *answer++ == data.test().labels[static_cast<std::size_t>(row)].front() ? '1' : '0';
   return right;
 }
 
