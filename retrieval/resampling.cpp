@@ -98,4 +98,17 @@ SampledMean sampled_mean(const QueryValues& values, std::uint64_t seed, int resa
       .mean = mean_over_items(values, sizes), .low = at(.025), .high = at(.975), .p = std::min(1.0, 2 * tail)};
 }
 
+std::vector<double> holm_adjusted(std::span<const double> p) {
+  std::vector<std::size_t> order(p.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return p[a] < p[b]; });
+  std::vector<double> adjusted(p.size());
+  double most = 0;
+  for (std::size_t rank = 0; rank < order.size(); ++rank) {
+    most = std::max(most, static_cast<double>(p.size() - rank) * p[order[rank]]);
+    adjusted[order[rank]] = std::min(1.0, most);
+  }
+  return adjusted;
+}
+
 }  // namespace duet

@@ -31,4 +31,7 @@ struct SampledMean {
 SampledMean sampled_mean(const QueryValues& values, std::uint64_t seed, int resamples = 2000,
                          const std::vector<std::vector<double>>& sizes = {});
 
+// Adjusted so that the chance of any false finding among all of them stays at the level (Holm 1979).
+std::vector<double> holm_adjusted(std::span<const double> p);
+
 }  // namespace duet

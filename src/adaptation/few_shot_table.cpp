@@ -46,25 +46,69 @@ SampledMean mean_over(const Groups& groups, const std::vector<std::vector<double
   return sampled_mean({of_seed}, kSeed, kResamples, {groups.sizes()});
 }
 
-FewShotCell cell_of(const std::vector<const FewShotRow*>& rows, const FewShotRow* zero_shot,
-                    const Groups& groups, bool fallback) {
+// Answers as they count, by group of items.
+class Counted {
+ public:
+  Counted(const Groups& groups, const FewShotRow* zero_shot, bool fallback)
+      : groups_(groups), zero_shot_(zero_shot), fallback_(fallback && zero_shot != nullptr) {}
+  bool falls_back(const FewShotRow& row) const { return fallback_ && row.falls_back; }
+  std::vector<double> of(const FewShotRow& row) const {
+    return groups_.sums(falls_back(row) ? zero_shot_->right : row.right, row.method);
+  }
+  const FewShotRow* zero_shot() const { return zero_shot_; }
+  const Groups& groups() const { return groups_; }
+
+ private:
+  const Groups& groups_;
+  const FewShotRow* zero_shot_;
+  bool fallback_;
+};
+
+FewShotCell cell_of(const std::vector<const FewShotRow*>& rows, const Counted& counted) {
   FewShotCell cell{.shots = rows.front()->shots, .seeds = static_cast<std::int64_t>(rows.size())};
-  std::vector<std::vector<double>> counted, over;
+  std::vector<std::vector<double>> right;
   std::vector<double> seconds;
   for (const FewShotRow* row : rows) {
-    const bool falls_back = fallback && row->falls_back && zero_shot != nullptr;
-    cell.fell_back += falls_back;
-    counted.push_back(groups.sums(falls_back ? zero_shot->right : row->right, row->method));
+    cell.fell_back += counted.falls_back(*row);
+    right.push_back(counted.of(*row));
     seconds.push_back(row->seconds);
-    if (zero_shot == nullptr || row == zero_shot) continue;
-    std::vector<double> difference = groups.sums(zero_shot->right, zero_shot->method);
-    for (std::size_t i = 0; i < difference.size(); ++i) difference[i] = counted.back()[i] - difference[i];
-    over.push_back(std::move(difference));
   }
-  cell.accuracy = mean_over(groups, counted);
-  if (!over.empty()) cell.over_zero_shot = mean_over(groups, over);
+  cell.accuracy = mean_over(counted.groups(), right);
   cell.seconds = mean_of(seconds);
   return cell;
+}
+
+// Of two methods at the same shots; nothing where they have no seed in common.
+std::optional<SampledMean> difference_of(const std::vector<const FewShotRow*>& rows,
+                                         const std::vector<const FewShotRow*>& others, const Counted& counted) {
+  std::vector<std::vector<double>> differences;
+  for (const FewShotRow* row : rows) {
+    const auto other = std::find_if(others.begin(), others.end(), [&](const FewShotRow* one) {
+      return one == counted.zero_shot() || one->seed == row->seed;
+    });
+    if (other == others.end()) continue;
+    std::vector<double> difference = counted.of(*row);
+    const std::vector<double> less = counted.of(**other);
+    for (std::size_t i = 0; i < less.size(); ++i) difference[i] -= less[i];
+    differences.push_back(std::move(difference));
+  }
+  if (differences.empty()) return std::nullopt;
+  return mean_over(counted.groups(), differences);
+}
+
+void adjust_for_all_methods(FewShotTable& table) {
+  for (const std::int64_t shots : table.shots) {
+    std::vector<FewShotCell*> cells;
+    std::vector<double> p;
+    for (FewShotLine& line : table.lines)
+      for (FewShotCell& cell : line.cells)
+        if (cell.shots == shots && cell.difference) {
+          cells.push_back(&cell);
+          p.push_back(cell.difference->p);
+        }
+    const std::vector<double> adjusted = holm_adjusted(p);
+    for (std::size_t i = 0; i < cells.size(); ++i) cells[i]->holm_p = adjusted[i];
+  }
 }
 
 // Mean over rows at each place of the curve that all of them have.
@@ -139,6 +183,23 @@ std::string interval_text(const SampledMean& mean, bool sign = false) {
   return cat(number(mean.mean), " [", number(mean.low), ", ", number(mean.high), "]");
 }
 
+// Methods by shots: how much better than what they are compared with.
+std::vector<Cells> differences_of(const FewShotTable& table) {
+  std::vector<Cells> rows(1, {"shots"});
+  for (const std::int64_t shots : table.shots) rows.front().push_back(cat(shots));
+  for (const FewShotLine& line : table.lines) {
+    if (line.method == table.against) continue;
+    Cells& cells = rows.emplace_back(1, line.method);
+    for (const std::int64_t shots : table.shots) {
+      const FewShotCell* cell = line.at(shots);
+      cells.push_back(cell != nullptr && cell->difference
+                          ? cat(interval_text(*cell->difference, true), " p ", fixed(cell->holm_p, 3))
+                          : std::string());
+    }
+  }
+  return rows;
+}
+
 nlohmann::json interval_json(const SampledMean& mean) { return nlohmann::json::array({mean.low, mean.high}); }
 
 nlohmann::json to_json(const FewShotCell& cell) {
@@ -148,37 +209,42 @@ nlohmann::json to_json(const FewShotCell& cell) {
                          {"accuracy_interval", interval_json(cell.accuracy)},
                          {"fell_back", cell.fell_back},
                          {"seconds", cell.seconds}};
-  if (cell.over_zero_shot) {
-    json["over_zero_shot"] = cell.over_zero_shot->mean;
-    json["over_zero_shot_interval"] = interval_json(*cell.over_zero_shot);
-    json["p"] = cell.over_zero_shot->p;
+  if (cell.difference) {
+    json["difference"] = cell.difference->mean;
+    json["difference_interval"] = interval_json(*cell.difference);
+    json["p"] = cell.difference->p;
+    json["holm_p"] = cell.holm_p;
   }
   return json;
 }
 
-std::string csv_line(const std::string& method, const FewShotCell& cell, std::int64_t items) {
+std::string csv_line(const std::string& method, const FewShotCell& cell, std::int64_t items,
+                     const std::string& against) {
   std::string line = cat(csv_field(method), ",", cell.shots, ",", cell.seeds, ",", items);
   const auto add = [&line](const SampledMean& mean) {
     for (const double value : {mean.mean, mean.low, mean.high}) line += cat(",", fixed(value, 6));
   };
   add(cell.accuracy);
-  if (cell.over_zero_shot) {
-    add(*cell.over_zero_shot);
-    line += cat(",", fixed(cell.over_zero_shot->p, 6));
+  if (cell.difference) {
+    line += cat(",", csv_field(against));
+    add(*cell.difference);
+    line += cat(",", fixed(cell.difference->p, 6), ",", fixed(cell.holm_p, 6));
   } else {
-    line += ",,,,";
+    line += ",,,,,,";
   }
   return line + cat(",", cell.fell_back, ",", fixed(cell.seconds, 3), "\n");
 }
 
 Table detailed(const FewShotTable& table) {
   Table shown{.title = "Every method and number of shots",
-              .header = {"method", "shots", "seeds", "accuracy", "over zero-shot", "fell back", "s a fit"},
+              .header = {"method", "shots", "seeds", "accuracy", cat("over ", table.against), "p", "p (Holm)",
+                         "fell back", "s a fit"},
               .rows = {}};
   const auto add = [&](const std::string& method, const FewShotCell& cell) {
     shown.rows.push_back(
         {method, cat(cell.shots), cell.shots == 0 ? "" : cat(cell.seeds), interval_text(cell.accuracy),
-         cell.over_zero_shot ? interval_text(*cell.over_zero_shot, true) : "",
+         cell.difference ? interval_text(*cell.difference, true) : "",
+         cell.difference ? fixed(cell.difference->p, 4) : "", cell.difference ? fixed(cell.holm_p, 4) : "",
          cell.shots == 0 ? "" : cat(cell.fell_back), cell.shots == 0 ? "" : seconds_text(cell.seconds)});
   };
   if (table.zero_shot) add(kZeroShot, *table.zero_shot);
@@ -223,11 +289,12 @@ const FewShotCell* FewShotLine::at(std::int64_t shots) const {
 }
 
 FewShotTable few_shot_table(const std::vector<const FewShotRow*>& rows, const std::vector<std::string>& methods,
-                            const std::vector<std::string>& groups, bool fallback) {
+                            const std::vector<std::string>& groups, bool fallback, const std::string& against) {
   const Groups of_items(groups);
   FewShotTable table{.items = static_cast<std::int64_t>(groups.size()),
                      .groups = static_cast<std::int64_t>(of_items.sizes().size()),
-                     .fallback = fallback};
+                     .fallback = fallback,
+                     .against = against};
   const FewShotRow* zero_shot = nullptr;
   std::map<std::string, std::map<std::int64_t, std::vector<const FewShotRow*>>> of_method;
   std::set<std::int64_t> all_shots;
@@ -240,35 +307,54 @@ FewShotTable few_shot_table(const std::vector<const FewShotRow*>& rows, const st
     }
   }
   table.shots.assign(all_shots.begin(), all_shots.end());
-  if (zero_shot != nullptr) table.zero_shot = cell_of({zero_shot}, zero_shot, of_items, false);
+  const Counted counted(of_items, zero_shot, fallback);
+  if (zero_shot != nullptr) table.zero_shot = cell_of({zero_shot}, counted);
+  const auto reference = [&](std::int64_t shots) -> std::vector<const FewShotRow*> {
+    if (against == kZeroShot)
+      return zero_shot == nullptr ? std::vector<const FewShotRow*>{} : std::vector{zero_shot};
+    return of_method[against][shots];
+  };
   for (const std::string& method : methods) {
     if (!of_method.contains(method)) continue;
     FewShotLine line{.method = method};
     for (const auto& [shots, of_shots] : of_method[method]) {
-      line.cells.push_back(cell_of(of_shots, zero_shot, of_items, fallback));
+      line.cells.push_back(cell_of(of_shots, counted));
+      if (method != against) line.cells.back().difference = difference_of(of_shots, reference(shots), counted);
       if (auto curve = mean_curve(of_shots); !curve.empty()) line.curves.emplace_back(shots, std::move(curve));
     }
     table.lines.push_back(std::move(line));
   }
+  adjust_for_all_methods(table);
   return table;
 }
 
-std::string to_text(const FewShotTable& table) { return aligned(cells_of(table)) + remarks(table); }
+std::string to_text(const FewShotTable& table, bool differences) {
+  std::string text = aligned(cells_of(table)) + remarks(table);
+  if (differences)
+    text += cat("\nover ", table.against,
+                ", on the same items and seeds: 95 % interval, p adjusted for all methods ",
+                "of these shots (Holm)\n", aligned(differences_of(table)));
+  return text;
+}
 
 std::string to_latex(const FewShotTable& table) { return latex_tabular(cells_of(table)); }
 
 std::string to_csv(const FewShotTable& table) {
   std::string out =
-      "method,shots,seeds,items,accuracy,low,high,over_zero_shot,over_low,over_high,p,fell_back,seconds\n";
-  if (table.zero_shot) out += csv_line(kZeroShot, *table.zero_shot, table.items);
+      "method,shots,seeds,items,accuracy,low,high,against,difference,difference_low,difference_high,p,holm_p,"
+      "fell_back,seconds\n";
+  if (table.zero_shot) out += csv_line(kZeroShot, *table.zero_shot, table.items, table.against);
   for (const FewShotLine& line : table.lines) {
-    for (const FewShotCell& cell : line.cells) out += csv_line(line.method, cell, table.items);
+    for (const FewShotCell& cell : line.cells) out += csv_line(line.method, cell, table.items, table.against);
   }
   return out;
 }
 
 nlohmann::json to_json(const FewShotTable& table) {
-  nlohmann::json json = {{"items", table.items}, {"concepts", table.groups}, {"fallback", table.fallback}};
+  nlohmann::json json = {{"items", table.items},
+                         {"concepts", table.groups},
+                         {"fallback", table.fallback},
+                         {"against", table.against}};
   if (table.zero_shot) json["zero_shot"] = to_json(*table.zero_shot);
   json["methods"] = nlohmann::json::object();
   for (const FewShotLine& line : table.lines) {

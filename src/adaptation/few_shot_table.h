@@ -18,8 +18,11 @@ namespace duet {
 struct FewShotCell {
   std::int64_t shots = 0, seeds = 0, fell_back = 0;
   SampledMean accuracy = {};
-  std::optional<SampledMean> over_zero_shot = {};  // the difference, item by item
-  double seconds = 0;                              // a fit, mean
+  // From FewShotTable::against, of the same items, seeds and shots (zero-shot: of its one row), over the seeds
+  // that both have.
+  std::optional<SampledMean> difference = {};
+  double holm_p = 1;   // its p, adjusted for all methods of these shots
+  double seconds = 0;  // a fit, mean
 };
 
 struct FewShotLine {
@@ -33,7 +36,8 @@ struct FewShotLine {
 struct FewShotTable {
   std::int64_t items = 0, groups = 0;
   std::vector<std::int64_t> shots = {};
-  bool fallback = true;  // zero-shot counts where it did better on validation
+  bool fallback = true;             // zero-shot counts where it did better on validation
+  std::string against = kZeroShot;  // what differences are from
   std::optional<FewShotCell> zero_shot = {};
   std::vector<FewShotLine> lines = {};  // those with a row
 };
@@ -41,9 +45,11 @@ struct FewShotTable {
 // Of these methods' rows. `groups`, by test item, names those that are drawn together when items are drawn
 // again: pictures of one concept are no independent witnesses.
 FewShotTable few_shot_table(const std::vector<const FewShotRow*>& rows, const std::vector<std::string>& methods,
-                            const std::vector<std::string>& groups, bool fallback);
+                            const std::vector<std::string>& groups, bool fallback,
+                            const std::string& against = kZeroShot);
 
-std::string to_text(const FewShotTable& table);     // and what its numbers are, below
+// And what its numbers are, below; differences in a table of their own.
+std::string to_text(const FewShotTable& table, bool differences = false);
 std::string to_csv(const FewShotTable& table);      // a line each method and number of shots
 std::string to_latex(const FewShotTable& table);    // a tabular; needs the package booktabs
 nlohmann::json to_json(const FewShotTable& table);  // zero_shot, methods

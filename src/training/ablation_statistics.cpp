@@ -1,7 +1,6 @@
 #include "training/ablation_statistics.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "core/error.h"
 #include "core/format.h"
@@ -54,19 +53,6 @@ ArmDifference paired_difference(const QueryValues& arm, const QueryValues& basel
           .high = found.high,
           .p = found.p,
           .seeds = static_cast<std::int64_t>(arm.front().size())};
-}
-
-std::vector<double> holm_adjusted(std::span<const double> p) {
-  std::vector<std::size_t> order(p.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return p[a] < p[b]; });
-  std::vector<double> adjusted(p.size());
-  double most = 0;
-  for (std::size_t rank = 0; rank < order.size(); ++rank) {
-    most = std::max(most, static_cast<double>(p.size() - rank) * p[order[rank]]);
-    adjusted[order[rank]] = std::min(1.0, most);
-  }
-  return adjusted;
 }
 
 }  // namespace duet

@@ -23,7 +23,4 @@ struct ArmDifference {
 ArmDifference paired_difference(const QueryValues& arm, const QueryValues& baseline, int resamples = 2000,
                                 std::uint64_t seed = 1);
 
-// Adjusted so that the chance of any false finding among all of them stays at the level (Holm 1979).
-std::vector<double> holm_adjusted(std::span<const double> p);
-
 }  // namespace duet

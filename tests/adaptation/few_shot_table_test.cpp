@@ -31,10 +31,11 @@ const std::vector<FewShotRow> kRows = {
     row_of("ridge", 4, 2, "1111111111"),       row_of("tip_adapter", 1, 1, "1111111100"),
 };
 
-FewShotTable table_of(bool fallback, const std::vector<FewShotRow>& rows = kRows) {
+FewShotTable table_of(bool fallback, const std::vector<FewShotRow>& rows = kRows,
+                      const std::string& against = kZeroShot) {
   std::vector<const FewShotRow*> pointers;
   for (const FewShotRow& row : rows) pointers.push_back(&row);
-  return few_shot_table(pointers, {"tip_adapter", "ridge", "coop"}, kGroups, fallback);
+  return few_shot_table(pointers, {"tip_adapter", "ridge", "coop"}, kGroups, fallback, against);
 }
 
 TEST(FewShotTable, MeansAreOverSeedsAndItems) {
@@ -45,23 +46,23 @@ TEST(FewShotTable, MeansAreOverSeedsAndItems) {
   ASSERT_EQ(table.lines.size(), 2u);  // no row of coop
   EXPECT_EQ(table.lines[0].method, "tip_adapter");
   EXPECT_DOUBLE_EQ(table.zero_shot->accuracy.mean, .4);
-  EXPECT_FALSE(table.zero_shot->over_zero_shot);
+  EXPECT_FALSE(table.zero_shot->difference);
   const FewShotCell& cell = *table.lines[1].at(1);
   EXPECT_EQ(cell.seeds, 2);
   EXPECT_EQ(cell.fell_back, 0);
   EXPECT_DOUBLE_EQ(cell.accuracy.mean, .4);
-  EXPECT_NEAR(cell.over_zero_shot->mean, 0, 1e-12);
+  EXPECT_NEAR(cell.difference->mean, 0, 1e-12);
   EXPECT_DOUBLE_EQ(cell.seconds, 1.5);
   EXPECT_EQ(table.lines[0].at(4), nullptr);
   EXPECT_DOUBLE_EQ(table.lines[1].at(4)->accuracy.low, 1);
-  EXPECT_GT(table.lines[1].at(4)->over_zero_shot->low, 0);
+  EXPECT_GT(table.lines[1].at(4)->difference->low, 0);
 }
 
 TEST(FewShotTable, ZeroShotCountsWhereItFellBack) {
   const FewShotCell& cell = *table_of(true).lines[1].at(1);
   EXPECT_EQ(cell.fell_back, 1);
   EXPECT_DOUBLE_EQ(cell.accuracy.mean, .5);
-  EXPECT_NEAR(cell.over_zero_shot->mean, .1, 1e-12);
+  EXPECT_NEAR(cell.difference->mean, .1, 1e-12);
 }
 
 // Concepts are drawn whole: of a single seed all 5^5 resamples are known.
@@ -97,14 +98,49 @@ TEST(FewShotTable, IsToldInTextCsvLatexAndJson) {
   EXPECT_THAT(to_text(table_of(false)), Not(HasSubstr("zero-shot counts")));
   const std::string csv = to_csv(table);
   EXPECT_THAT(csv, HasSubstr("\nzero_shot,0,1,10,0.400000,"));
-  EXPECT_THAT(csv, HasSubstr("\nridge,4,2,10,1.000000,1.000000,1.000000,0.600000,"));
+  EXPECT_THAT(csv, HasSubstr("\nridge,4,2,10,1.000000,1.000000,1.000000,zero_shot,0.600000,"));
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 5);
   EXPECT_THAT(to_latex(table), HasSubstr("tip\\_adapter & "));
   const nlohmann::json json = to_json(table);
   EXPECT_EQ(json["methods"]["ridge"].size(), 2u);
   EXPECT_EQ(json["methods"]["ridge"][0]["fell_back"], 1);
   EXPECT_DOUBLE_EQ(json["zero_shot"]["accuracy"], .4);
-  EXPECT_FALSE(json["zero_shot"].contains("over_zero_shot"));
+  EXPECT_FALSE(json["zero_shot"].contains("difference"));
+}
+
+// Of the same seeds and items, at the same shots; by hand.
+TEST(FewShotTable, DifferencesAreFromTheMethodThatIsNamed) {
+  const FewShotTable table = table_of(false, kRows, "ridge");
+  const FewShotCell& cell = *table.lines[0].at(1);  // tip_adapter: seed 1 alone, eight right against six
+  ASSERT_TRUE(cell.difference);
+  EXPECT_NEAR(cell.difference->mean, .2, 1e-12);
+  EXPECT_DOUBLE_EQ(cell.difference->low, 0);  // one of five concepts
+  for (const FewShotCell& own : table.lines[1].cells) EXPECT_FALSE(own.difference);
+  const nlohmann::json json = to_json(table);
+  EXPECT_EQ(json["against"], "ridge");
+  EXPECT_NEAR(json["methods"]["tip_adapter"][0]["difference"], .2, 1e-12);
+  EXPECT_FALSE(json["methods"]["ridge"][0].contains("difference"));
+  EXPECT_THAT(to_text(table), Not(HasSubstr("over ridge")));
+  EXPECT_THAT(to_text(table, true), HasSubstr("over ridge"));
+  EXPECT_THAT(to_text(table, true), HasSubstr("+0.200 [+0.000, "));
+  EXPECT_THAT(to_html(page_of(table)), HasSubstr("over ridge"));
+  // The counted answers of both: where ridge fell back, it is zero-shot that is compared with.
+  std::vector<FewShotRow> rows = kRows;
+  rows.push_back(row_of("tip_adapter", 1, 2, "1111110000"));
+  EXPECT_NEAR(table_of(false, rows, "ridge").lines[0].at(1)->difference->mean, .3, 1e-12);
+  EXPECT_NEAR(table_of(true, rows, "ridge").lines[0].at(1)->difference->mean, .2, 1e-12);
+}
+
+TEST(FewShotTable, PIsAdjustedForTheMethodsOfAColumn) {
+  const FewShotTable table = table_of(false);
+  const FewShotCell &tip = *table.lines[0].at(1), &ridge = *table.lines[1].at(1),
+                    &alone = *table.lines[1].at(4);
+  const std::vector<double> adjusted = holm_adjusted(std::vector{tip.difference->p, ridge.difference->p});
+  EXPECT_DOUBLE_EQ(tip.holm_p, adjusted[0]);
+  EXPECT_GT(tip.holm_p, tip.difference->p);
+  EXPECT_DOUBLE_EQ(ridge.holm_p, adjusted[1]);
+  EXPECT_DOUBLE_EQ(alone.holm_p, alone.difference->p);  // no other method has a row there
+  EXPECT_DOUBLE_EQ(to_json(table)["methods"]["tip_adapter"][0]["holm_p"], tip.holm_p);
 }
 
 TEST(FewShotTable, APageHasTheCurvesFromZeroShotOn) {
