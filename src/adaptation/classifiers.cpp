@@ -70,7 +70,11 @@ class CacheClassifier : public Classifier {
 
   torch::Tensor logits(const Part& items) const override {
     const torch::NoGradGuard no_grad;
-    return logits_of(cache_, unit_input_of(items, cache_.input));
+    constexpr std::int64_t kBlock = 1024;  // not all items times all keys at once
+    std::vector<torch::Tensor> blocks;
+    for (const torch::Tensor& rows : unit_input_of(items, cache_.input).split(kBlock))
+      blocks.push_back(logits_of(cache_, rows));
+    return torch::cat(blocks);
   }
   std::string_view kind() const override { return "cache"; }
   nlohmann::json facts() const override {
