@@ -31,14 +31,16 @@ names=("$@")
 [ $# -gt 0 ] || names=(novel_group novel_subgroup style_group style_subgroup clipart)
 for name in "${names[@]}"; do
   case "$name" in
-    novel_group) study "$name" group data/emoji/train.tsv data/emoji/test_novel.tsv ;;
+    novel_group) study "$name" group data/emoji/train.tsv data/emoji/test_novel.tsv --labels datasets/emoji/group_names.txt ;;
     novel_subgroup) # the 39 of 71 that have 60 training pictures, as the linear model's floor has them
       classes_of data/emoji/test_novel.tsv subgroup data/emoji/train.tsv 60 > "$tables/novel_subgroup.tsv"
-      study "$name" subgroup data/emoji/train.tsv "$tables/novel_subgroup.tsv" ;;
-    style_group) study "$name" group data/emoji/train.tsv data/emoji/test_style.tsv --concept-column '' --leave-out-shared ;;
+      study "$name" subgroup data/emoji/train.tsv "$tables/novel_subgroup.tsv" --labels datasets/emoji/subgroup_names.txt ;;
+    style_group) study "$name" group data/emoji/train.tsv data/emoji/test_style.tsv \
+      --labels datasets/emoji/group_names.txt --concept-column '' --leave-out-shared ;;
     style_subgroup)
       classes_of data/emoji/test_style.tsv subgroup data/emoji/train.tsv 60 > "$tables/style_subgroup.tsv"
-      study "$name" subgroup data/emoji/train.tsv "$tables/style_subgroup.tsv" --concept-column '' --leave-out-shared ;;
+      study "$name" subgroup data/emoji/train.tsv "$tables/style_subgroup.tsv" --labels datasets/emoji/subgroup_names.txt \
+        --concept-column '' --leave-out-shared ;;
     clipart) # folders with enough drawings for 16 shots, 4 to choose on, and their concepts apart
       classes_of data/clipart/test.tsv group data/clipart/train.tsv 40 > "$tables/clipart.tsv"
       study "$name" group data/clipart/train.tsv "$tables/clipart.tsv" ;;
