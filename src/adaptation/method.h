@@ -55,6 +55,7 @@ class Classifier {
 
 // How well logits tell the labels of a validation part: the lower cross entropy is better. (Of a few items an
 // accuracy is a handful of steps that many settings share; and the scale is each classifier's own affair.)
+// Calibrated: a Judgement (evaluation/linear_probe.h) takes the logits as they are.
 struct Verdict {
   double accuracy = 0;
   double cross_entropy = std::numeric_limits<double>::infinity();  // at the scale that tells the labels best
@@ -69,6 +70,7 @@ struct Adapted {
   // What validation said of it, where it learned from validation too after that; none: the classifier can be
   // asked.
   std::optional<Verdict> validated = {};
+  double seconds_before = 0;  // of a training that it took over instead of doing it again: part of its cost
 };
 
 // Everything is chosen on `validation`. Draws follow from the seed alone.

@@ -1,9 +1,11 @@
 // The methods that learn a linear map of frozen features.
-#include <ATen/ops/randperm.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
 #include "adaptation/methods/kinds.h"
 #include "adaptation/methods/linear_input.h"
+#include "evaluation/logistic.h"
 #include "toy_features.h"
 
 namespace duet {
@@ -76,7 +78,9 @@ TEST_P(PlainLinearMethods, NeedNoRows) {
 // What is in one of the inputs alone is found, by validation.
 TEST_P(PlainLinearMethods, TakeTheInputThatTells) {
   auto toy = toy_task({.shots = 16, .spread = .1});
-  for (Part* part : {&toy.support, &toy.validation, &toy.asked}) part->tower = at::randn_like(part->tower);
+  auto generator = at::detail::createCPUGenerator(7);
+  for (Part* part : {&toy.support, &toy.validation, &toy.asked})
+    part->tower = at::randn(part->tower.sizes(), generator);
   const auto adapted = fit(toy);
   EXPECT_NE(adapted.chosen.at("input"), "tower");
   EXPECT_GE(accuracy_on(*adapted.classifier, toy.asked), .95);
@@ -89,6 +93,12 @@ TEST_P(NamedLinearMethods, MayChooseZeroShot) {
   const auto zero_shot = toy.asked.rows.matmul(toy.task.class_vectors.t());
   EXPECT_TRUE(torch::equal(adapted.classifier->logits(toy.asked).argmax(1), zero_shot.argmax(1)));
   EXPECT_EQ(adapted.chosen.value("C", adapted.chosen.value("rounds", -1.0)), 0);
+  // Then validation says the same of both: neither is favoured.
+  const auto& held_out = toy.validation;
+  const Verdict verdict =
+      adapted.validated ? *adapted.validated : judged(adapted.classifier->logits(held_out), held_out.labels);
+  const Verdict named = judged(held_out.rows.matmul(toy.task.class_vectors.t()), held_out.labels);
+  EXPECT_NEAR(verdict.cross_entropy, named.cross_entropy, 1e-5);
 }
 
 TEST_P(LinearMethods, LogitsAreProbabilitiesLogarithms) {
@@ -99,6 +109,21 @@ TEST_P(LinearMethods, LogitsAreProbabilitiesLogarithms) {
   const double scale = calibrated_scale(logits, toy.asked.labels);
   EXPECT_GT(scale, .4);
   EXPECT_LT(scale, 2.5);
+}
+
+// However sure it is by itself: as zero-shot, it is judged at the scale that tells validation best.
+TEST(LinearProbeVerdict, IsOfTheSupportsFitAtItsBestScale) {
+  const auto toy = toy_task({.classes = 4, .shots = 4, .spread = .1});
+  const auto adapted = fit_linear_probe(toy.task, toy.support, toy.validation, 1);
+  const LinearInput input(adapted.chosen.at("input"), toy.support);
+  const LinearProbe alone =
+      fit_logistic(input.of(toy.support), toy.support.labels, 4, adapted.chosen.at("C").get<double>());
+  const auto logits = alone.logits(input.of(toy.validation));
+  const Verdict expected = judged(logits, toy.validation.labels);
+  ASSERT_TRUE(adapted.validated);
+  EXPECT_NEAR(adapted.validated->cross_entropy, expected.cross_entropy, 1e-3);
+  EXPECT_DOUBLE_EQ(adapted.validated->accuracy, expected.accuracy);
+  EXPECT_GT(std::abs(judge(logits, toy.validation.labels).loss - expected.cross_entropy), 5e-3);
 }
 
 TEST(LinearInput, FoldsItsStatisticsIntoTheMap) {

@@ -29,8 +29,6 @@ std::vector<LinearInput> linear_inputs(const Part& support) {
   return inputs;
 }
 
-Verdict verdict_of(const Judgement& judgement) { return {judgement.accuracy, judgement.loss}; }
-
 Part joined(const Part& support, const Part& validation) {
   Part both = support;
   both.items.insert(both.items.end(), validation.items.begin(), validation.items.end());

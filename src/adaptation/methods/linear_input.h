@@ -26,9 +26,6 @@ class LinearInput {
 // The inputs that the items have, the simplest first: of equals the first is taken.
 std::vector<LinearInput> linear_inputs(const Part& support);
 
-// What validation said of a setting, before it was fitted to validation too.
-Verdict verdict_of(const Judgement& judgement);
-
 // Both parts' items: what a setting that was chosen is fitted to.
 Part joined(const Part& support, const Part& validation);
 

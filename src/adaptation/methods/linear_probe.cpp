@@ -11,19 +11,21 @@ Adapted fit_linear_probe(const AdaptationTask& task, const Part& support, const 
                          std::uint64_t) {
   std::string name;
   ChosenC best;
+  Verdict verdict;
   for (const LinearInput& input : linear_inputs(support)) {
     LogisticProblem problem(input.of(support), support.labels, task.classes);
     const ChosenC chosen = choose_c(problem, input.of(validation), validation.labels, {}, Criterion::loss);
     if (!chosen.judgement.better_than(best.judgement, Criterion::loss)) continue;
     best = chosen;
     name = input.name();
+    verdict = judged(problem.fit(best.c).logits(input.of(validation)), validation.labels);
   }
   const Part both = joined(support, validation);
   const LinearInput input(name, both);
   const LinearProbe probe = fit_logistic(input.of(both), both.labels, task.classes, best.c);
   return {.classifier = linear_classifier(input.folded(probe)),
           .chosen = {{"input", name}, {"C", best.c}},
-          .validated = verdict_of(best.judgement)};
+          .validated = verdict};
 }
 
 }  // namespace duet

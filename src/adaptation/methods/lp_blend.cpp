@@ -76,12 +76,15 @@ Adapted fit_lp_blend(const AdaptationTask& task, const Part& support, const Part
   const double scale = task.logit_scale * calibrated_scale(said, all.labels);
   Rounds rounds(task, support, scale);
   Judgement best;
+  torch::Tensor best_logits;
   int best_round = 0;
   for (int round = 0, next = 0; round <= kRounds; ++round) {
     if (round == next) {
-      const Judgement judgement = judge(rounds.blend().logits(validation.rows), validation.labels);
+      const torch::Tensor logits = rounds.blend().logits(validation.rows);
+      const Judgement judgement = judge(logits, validation.labels);
       if (judgement.better_than(best, Criterion::loss)) {
         best = judgement;
+        best_logits = logits;
         best_round = round;
       }
       next = std::max(next + 1, next * 5 / 4);
@@ -92,7 +95,7 @@ Adapted fit_lp_blend(const AdaptationTask& task, const Part& support, const Part
   for (int round = 0; round < best_round; ++round) both.next();
   return {.classifier = linear_classifier(both.blend().map()),
           .chosen = {{"rounds", best_round}},
-          .validated = verdict_of(best)};
+          .validated = judged(best_logits, validation.labels)};
 }
 
 }  // namespace duet

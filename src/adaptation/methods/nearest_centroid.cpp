@@ -23,6 +23,7 @@ Adapted fit_nearest_centroid(const AdaptationTask& task, const Part& support, co
                              std::uint64_t) {
   std::string name;
   Judgement best;
+  Verdict verdict;
   double scale = 1;
   for (const LinearInput& input : linear_inputs(support)) {
     auto logits = centroids_of(input.of(support), support.labels, task.classes).logits(input.of(validation));
@@ -33,6 +34,7 @@ Adapted fit_nearest_centroid(const AdaptationTask& task, const Part& support, co
     best = judgement;
     name = input.name();
     scale = own_scale;
+    verdict = judged(logits, validation.labels);
   }
   const Part both = joined(support, validation);
   const LinearInput input(name, both);
@@ -41,7 +43,7 @@ Adapted fit_nearest_centroid(const AdaptationTask& task, const Part& support, co
   map.bias = map.bias * scale;
   return {.classifier = linear_classifier(std::move(map)),
           .chosen = {{"input", name}, {"scale", scale}},
-          .validated = verdict_of(best)};
+          .validated = verdict};
 }
 
 }  // namespace duet

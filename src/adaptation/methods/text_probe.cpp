@@ -32,6 +32,7 @@ Adapted fit_text_probe(const AdaptationTask& task, const Part& support, const Pa
   const auto names = named_weights(task, both);
   const auto said = [&](const Part& part) { return part.rows.matmul(names.t()); };  // [n, C]
   std::string name = "rows";
+  Verdict verdict;
   ChosenC best{.c = 0, .judgement = judge(said(validation), validation.labels), .tried = {}};
   for (const char* wide : {"rows", "both"}) {
     const LinearInput input(wide, support);
@@ -41,6 +42,7 @@ Adapted fit_text_probe(const AdaptationTask& task, const Part& support, const Pa
     if (!chosen.judgement.better_than(best.judgement, Criterion::loss)) continue;
     best = chosen;
     name = wide;
+    verdict = judged(problem.fit(best.c).logits(input.of(validation)) + said(validation), validation.labels);
   }
   nlohmann::json chosen{{"input", name}, {"C", best.c}};
   if (best.c == 0) {
@@ -51,7 +53,7 @@ Adapted fit_text_probe(const AdaptationTask& task, const Part& support, const Pa
   LogisticProblem problem(input.of(both), both.labels, task.classes, said(both));
   return {.classifier = linear_classifier(with_names(input.folded(problem.fit(best.c)), names)),
           .chosen = std::move(chosen),
-          .validated = verdict_of(best.judgement)};
+          .validated = verdict};
 }
 
 }  // namespace duet
