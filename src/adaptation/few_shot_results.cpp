@@ -33,12 +33,12 @@ nlohmann::ordered_json to_json(const FewShotRow& row) {
   return line;
 }
 
-FewShotRow row_of(const nlohmann::ordered_json& line) {
+FewShotRow row_of(const nlohmann::ordered_json& line, const std::string& place) {
   FewShotRow row{.method = line.at("method"), .shots = line.at("shots"), .seed = line.at("seed")};
   row.chosen = nlohmann::json(line.at("chosen"));
   row.validation = line.at("validation");
   row.falls_back = line.at("fell_back");
-  row.right = unpacked(line.at("right"), line.at("items"));
+  row.right = unpacked(line.at("right"), line.at("items"), place);
   row.seconds = line.at("seconds");
   row.identity = line.at("identity");
   if (line.contains("curve")) row.curve = line["curve"].get<std::vector<std::pair<double, double>>>();
@@ -65,13 +65,13 @@ std::string packed(const std::string& bits) {
   return digits;
 }
 
-std::string unpacked(const std::string& digits, std::size_t bits) {
+std::string unpacked(const std::string& digits, std::size_t bits, const std::string& where) {
   if (digits.size() != (bits + 3) / 4)
-    fail(Exit::artifact, "right", cat("holds no answers of ", bits, " items"));
+    fail(Exit::artifact, where, cat("'right' holds no answers of ", bits, " items"));
   std::string out(bits, '0');
   for (std::size_t i = 0; i < bits; ++i) {
     const std::size_t value = kDigits.find(digits[i / 4]);
-    if (value == std::string_view::npos) fail(Exit::artifact, "right", "holds no hexadecimal digits");
+    if (value == std::string_view::npos) fail(Exit::artifact, where, "'right' holds no hexadecimal digits");
     if ((value & (8U >> (i % 4))) != 0) out[i] = '1';
   }
   return out;
@@ -82,7 +82,7 @@ FewShotResults::FewShotResults(fs::path file) : file_(std::move(file), kKind) {
 }
 
 void FewShotResults::take(const nlohmann::ordered_json& line, const std::string& place) {
-  FewShotRow row = row_of(line);
+  FewShotRow row = row_of(line, place);
   for (const FewShotRow& other : rows_) {
     if (is_row(other, row.method, row.shots, row.seed)) file_.refuse(place, cat(name_of(row), ": there twice"));
   }

@@ -50,6 +50,6 @@ class FewShotResults {
 
 // "0110..." as hexadecimal digits, four items a digit, the last one filled up with 0; and back.
 std::string packed(const std::string& bits);
-std::string unpacked(const std::string& digits, std::size_t bits);  // Error(artifact)
+std::string unpacked(const std::string& digits, std::size_t bits, const std::string& where);  // Error(artifact)
 
 }  // namespace duet

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "adaptation/classifiers.h"
 #include "adaptation/few_shot_scoring.h"
@@ -155,7 +156,23 @@ TEST(FewShot, RowsHoldWhatWasFound) {
     EXPECT_EQ(row.right[i] == '1', answers[static_cast<std::int64_t>(i)].item<std::int64_t>() == label) << i;
   }
   EXPECT_GT(accuracy_of(row), .5);
-  EXPECT_FALSE(row.falls_back && row.validation == 1);
+  const Part validation = bench.labelled(split.validation);
+  const torch::Tensor said = validation.tower.matmul(means_of(support, kClasses).t()).argmax(1);
+  EXPECT_DOUBLE_EQ(row.validation, said.eq(validation.labels).to(torch::kDouble).mean().item<double>());
+}
+
+TEST(FewShot, SecondsHoldATrainingThatWasTakenOver) {
+  const MethodKind sharing{
+      .name = "sharing",
+      .meaning = "m",
+      .fit = [](const AdaptationTask& task, const Part& support, const Part& validation, std::uint64_t seed) {
+        Adapted adapted = fit_means(task, support, validation, seed);
+        adapted.seconds_before = 1000;
+        return adapted;
+      }};
+  const FewShotData data = made_up_items();
+  const FewShotBench bench(data, made_up_task(), "model");
+  EXPECT_GE(bench.row(sharing, made_up_splits({1}, 1).front()).seconds, 1000);
 }
 
 TEST(FewShot, WhoPeeksFindsNothing) {
@@ -188,6 +205,36 @@ TEST(FewShot, FallsBackToZeroShotWhereThatIsBetterOnValidation) {
   EXPECT_FALSE(nameless.zero_shot_row());
 }
 
+// A method that says what it is told to of validation, and its own answers.
+FewShotRow row_with(const FewShotBench& bench, Verdict verdict) {
+  static Verdict said;
+  said = verdict;
+  const MethodKind telling{
+      .name = "telling",
+      .meaning = "m",
+      .fit = [](const AdaptationTask& task, const Part& support, const Part& validation, std::uint64_t seed) {
+        Adapted adapted = fit_means(task, support, validation, seed);
+        adapted.validated = said;
+        return adapted;
+      }};
+  return bench.row(telling, made_up_splits({4}, 1).front());
+}
+
+TEST(FewShot, OfEqualAccuraciesCrossEntropyDecides) {
+  const FewShotData data = made_up_items();
+  const FewShotBench bench(data, made_up_task(), "model");
+  const Part validation = bench.labelled(made_up_splits({4}, 1).front().validation);
+  const Verdict named = judged(zero_shot_classifier(bench.task())->logits(validation), validation.labels);
+  const auto falls_back = [&](double accuracy, double cross_entropy) {
+    return row_with(bench, {.accuracy = accuracy, .cross_entropy = cross_entropy}).falls_back;
+  };
+  EXPECT_TRUE(falls_back(named.accuracy, named.cross_entropy + .01));
+  EXPECT_FALSE(falls_back(named.accuracy, named.cross_entropy - .01));
+  EXPECT_FALSE(falls_back(named.accuracy, named.cross_entropy));
+  EXPECT_TRUE(falls_back(named.accuracy - .01, 0));
+  EXPECT_FALSE(falls_back(named.accuracy + .01, 9));
+}
+
 TEST(FewShot, AMethodThatLearnedFromValidationSaysWhatItWasWorthBefore) {
   const MethodKind boasting{
       .name = "boasting",
@@ -218,7 +265,8 @@ TEST(FewShot, MethodsWithoutAMeaningAreLeftOutOrRefused) {
 
   FewShotPlan named = plan_of({&kNamed});
   named.by_name = true;
-  EXPECT_THAT(failure_of([&] { usable(nameless, named); }).text, HasSubstr("'named' needs the classes' names in one space"));
+  EXPECT_THAT(failure_of([&] { usable(nameless, named); }).text,
+              HasSubstr("'named' needs the classes' names in one space"));
   FewShotPlan refusing = plan_of({&kRefusing});
   refusing.by_name = true;
   FewShotResults none({});
@@ -268,12 +316,95 @@ TEST(FewShot, UnreadablePicturesAreNeitherDrawnNorAsked) {
   EXPECT_THAT(refused.text, HasSubstr("1 of their pictures cannot be read"));
 }
 
+TEST(FewShot, ATestThatCannotBeReadIsRefused) {
+  FewShotData data = made_up_items();
+  for (const std::int64_t row : data.pool.test) data.features.bad.emplace_back(row, "cut");
+  const Failure refused = failure_of([&] { drop_unreadable(data); });
+  EXPECT_EQ(refused.exit, Exit::data);
+  EXPECT_THAT(refused.text, HasSubstr("no picture of the test part can be read"));
+}
+
+// Each item its own concept; `dogs` items of the last class.
+FewShotData apart(std::int64_t dogs = kOfClass) {
+  FewShotData made = made_up_items();
+  std::vector<std::int64_t> rows;
+  for (std::int64_t row = 0; row < made.items.size(); ++row) {
+    made.items.groups[static_cast<std::size_t>(row)] = cat("thing ", row);
+    if (row % kClasses != 2 || row / kClasses < dogs) rows.push_back(row);
+  }
+  FewShotData data = few_shot_data(subset(made.items, rows), 0.25);
+  data.features.tower = made.features.tower.index_select(0, torch::tensor(rows));
+  return data;
+}
+
+TEST(FewShot, ClassesThatAreTooSmallAreLeftOut) {
+  FewShotData data = apart(4);
+  EXPECT_EQ(failure_of([&] { make_splits(data.items, data.pool, {1, 4}, 3); }).exit, Exit::data);
+  const FewShotData before = data;
+  data.features.bad = {{0, "cut"}, {2, "cut"}, {3, "cut"}};
+  testing::internal::CaptureStderr();
+  leave_out_small(data, 4, 3);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("1 class is left out, being too small for 4 shots and validation: dog"));
+  EXPECT_EQ(data.classes(), (std::vector<std::string>{"bird", "cat"}));
+  EXPECT_EQ(data.items.size(), 2 * kOfClass);
+  EXPECT_EQ(data.features.bad, (BadRows{{0, "cut"}, {2, "cut"}}));
+  EXPECT_EQ(data.pool.kept_for_test, (std::vector<std::int64_t>{5, 5}));
+  // All that remains is what it was, under other numbers.
+  std::set<std::string> asked, expected;
+  for (const std::int64_t row : data.pool.test)
+    asked.insert(data.items.contents[static_cast<std::size_t>(row)]);
+  for (const std::int64_t row : before.pool.test)
+    if (before.items.labels[static_cast<std::size_t>(row)].front() != 2)
+      expected.insert(before.items.contents[static_cast<std::size_t>(row)]);
+  EXPECT_EQ(asked, expected);
+  for (std::int64_t row = 0; row < data.items.size(); ++row) {
+    const auto& contents = before.items.contents;
+    const auto was =
+        std::find(contents.begin(), contents.end(), data.items.contents[static_cast<std::size_t>(row)]);
+    EXPECT_TRUE(torch::equal(data.features.tower[row], before.features.tower[was - contents.begin()]));
+  }
+  EXPECT_EQ(make_splits(data.items, data.pool, {1, 4}, 3).size(), 6u);
+  leave_out_small(data, 4, 3);  // nothing more
+  EXPECT_EQ(data.classes().size(), 2u);
+  EXPECT_THAT(failure_of([&] { leave_out_small(data, 15, 3); }).text, HasSubstr("no class is large enough"));
+}
+
+TEST(FewShot, SplitsOfAFileKeepToTheRules) {
+  FewShotData data = apart();
+  const FewShotSplits splits{data.pool, make_splits(data.items, data.pool, {1, 4}, 2)};
+  EXPECT_NO_THROW(check_replayed(data, splits, "s.json"));
+  const auto refused = [&](const FewShotSplits& read) {
+    const Failure failure = failure_of([&] { check_replayed(data, read, "s.json"); });
+    EXPECT_EQ(failure.exit, Exit::data);
+    return failure.text;
+  };
+  FewShotSplits mixed = splits;
+  mixed.splits[1].validation = mixed.splits[1].support;
+  EXPECT_THAT(refused(mixed), HasSubstr("s.json: support and validation of 4 shots, seed 1, share"));
+  // One concept on two sides, by another name for what is asked.
+  std::string& group = data.items.groups[static_cast<std::size_t>(splits.splits[1].support.front())];
+  const std::string own = group;
+  group = data.items.groups[static_cast<std::size_t>(splits.splits[1].validation.front())];
+  EXPECT_THAT(refused(splits), HasSubstr("support and validation of "));
+  group = data.items.groups[static_cast<std::size_t>(data.pool.test.front())];
+  EXPECT_THAT(refused(splits), HasSubstr("asks for concepts or contents that it draws from"));
+  group = own;
+  // Test data of its own: what make_pool would not draw from.
+  const FewShotData other =
+      few_shot_data(subset(data.items, splits.pool.rows), subset(data.items, splits.pool.test), false);
+  data.own_test = other.own_test;
+  EXPECT_NO_THROW(check_replayed(data, splits, "s.json"));
+  data.pool.rows.erase(data.pool.rows.begin());
+  EXPECT_THAT(refused(splits), HasSubstr("draws from items whose concept or content is in the test data"));
+}
+
 TEST(FewShotResults, AnswersArePackedWithoutLoss) {
   for (const char* bits : {"", "1", "01101", "0000000011111111", "100000001"})
-    EXPECT_EQ(unpacked(packed(bits), std::string(bits).size()), bits);
+    EXPECT_EQ(unpacked(packed(bits), std::string(bits).size(), "x"), bits);
   EXPECT_EQ(packed("01101"), "68");
-  EXPECT_EQ(failure_of([] { unpacked("68", 9); }).exit, Exit::artifact);
-  EXPECT_EQ(failure_of([] { unpacked("6x", 5); }).exit, Exit::artifact);
+  EXPECT_EQ(failure_of([] { unpacked("68", 9, "x"); }).exit, Exit::artifact);
+  EXPECT_EQ(failure_of([] { unpacked("6x", 5, "x"); }).exit, Exit::artifact);
 }
 
 TEST(FewShotResults, DamagedLinesAreNamed) {
@@ -295,6 +426,7 @@ TEST(FewShotResults, DamagedLinesAreNamed) {
   std::string changed = row;
   changed.replace(changed.find("\"items\":2"), 9, "\"items\":9");
   EXPECT_EQ(refused(changed).exit, Exit::artifact);
+  EXPECT_THAT(refused(changed).text, HasSubstr("rows.jsonl:1: 'right' holds no answers of 9 items"));
   EXPECT_EQ(refused(row + "half a line").exit, Exit::ok);
 }
 

@@ -1,6 +1,7 @@
 // All weights of the tower that sees the items, slower the deeper (layer-wise decay, BEiT, Bao et al. 2022),
 // from a head that was fitted first (LP-FT, Kumar et al. 2022); and the same weights drawn back towards where
 // they came from (WiSE-FT, Wortsman et al. 2022).
+#include <chrono>
 #include <memory>
 #include <mutex>
 
@@ -43,35 +44,49 @@ std::string key_of(const AdaptationTask& task, const Part& support, const Part& 
   return key;
 }
 
+struct Training {
+  std::shared_ptr<const Tuned> tuned;
+  double seconds = 0, seconds_before = 0;  // that it took, and before this call
+};
+
 // The last training is kept: fine_tune and wise_ft of one split are the same one.
-std::shared_ptr<const Tuned> train(const AdaptationTask& task, const Part& support, const Part& validation,
-                                   std::uint64_t seed) {
+Training train(const AdaptationTask& task, const Part& support, const Part& validation, std::uint64_t seed) {
+  using Clock = std::chrono::steady_clock;
   static std::mutex lock;
   static std::string last_key;
-  static std::shared_ptr<const Tuned> last;
+  static Training last;
   const std::lock_guard guard(lock);
-  if (std::string key = key_of(task, support, validation, seed); !last || key != last_key) {
+  Training training = last;
+  training.seconds_before = last.seconds;
+  if (std::string key = key_of(task, support, validation, seed); !last.tuned || key != last_key) {
+    const Clock::time_point start = Clock::now();
     const TowerHead head = starting_head(task, support, validation);
-    last = std::make_shared<Tuned>(tune_network(task, support, validation, seed, head, options_of(support)));
+    training = {.tuned = std::make_shared<Tuned>(
+                    tune_network(task, support, validation, seed, head, options_of(support)))};
+    training.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    last = training;
     last_key = std::move(key);
   }
-  return last;
+  return training;
 }
 
 }  // namespace
 
 Adapted fit_fine_tune(const AdaptationTask& task, const Part& support, const Part& validation,
                       std::uint64_t seed) {
-  const auto tuned = train(task, support, validation, seed);
+  const Training training = train(task, support, validation, seed);
+  const std::shared_ptr<const Tuned>& tuned = training.tuned;
   const bool kept = tuned->at_best.better_than(tuned->at_start);
   const TensorMap& values = kept ? tuned->values : tuned->start;
   return {.classifier = classifier_of(task, network_of(task, tuned->head, values, options_of(support))),
-          .chosen = chosen_of(*tuned, kept)};
+          .chosen = chosen_of(*tuned, kept),
+          .seconds_before = training.seconds_before};
 }
 
 Adapted fit_wise_ft(const AdaptationTask& task, const Part& support, const Part& validation,
                     std::uint64_t seed) {
-  const auto tuned = train(task, support, validation, seed);
+  const Training training = train(task, support, validation, seed);
+  const std::shared_ptr<const Tuned>& tuned = training.tuned;
   const TuningOptions options = options_of(support);
   const TowerInputs held_out(task.setting, validation, true);
   TunedNetwork network = network_of(task, tuned->head, tuned->start, options);
@@ -91,7 +106,10 @@ Adapted fit_wise_ft(const AdaptationTask& task, const Part& support, const Part&
   move_to(best_alpha);
   nlohmann::json chosen = chosen_of(*tuned, true);
   chosen["alpha"] = best_alpha;
-  return {.classifier = classifier_of(task, network), .chosen = std::move(chosen), .curve = std::move(curve)};
+  return {.classifier = classifier_of(task, network),
+          .chosen = std::move(chosen),
+          .curve = std::move(curve),
+          .seconds_before = training.seconds_before};
 }
 
 }  // namespace duet
