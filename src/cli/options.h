@@ -91,7 +91,8 @@ struct FewShotOptions {
   std::string class_names, templates = "simple";  // --labels FILE; default: the labels are the names
   std::string results;                            // "": RUN/fewshot/NAME.jsonl
   std::string splits;                             // written, or replayed when it is there
-  bool leave_out_shared = false, fallback = true;
+  bool leave_out_shared = false, leave_out_small = false, fallback = true;
+  std::string against;             // "": zero_shot, and differences are not in the text
   std::string out;                 // --save OUT: the classifier of a single method
   std::string report, csv, latex;  // files; "": none
   bool json = false;

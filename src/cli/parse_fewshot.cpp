@@ -80,6 +80,8 @@ void add_fewshot(Grammar& grammar) {
       ->check(check_share);
   add_switch(app, "--leave-out-shared", options->leave_out_shared,
              "items that --data and --test share are not drawn, instead of refused");
+  add_switch(app, "--leave-out-small", options->leave_out_small,
+             "classes with too few items for the most shots and validation take no part, instead of refused");
   add_labels(app, options->labels);
   add_shots(app, options->shots);
   add_integer(app, "--seeds", options->seeds, 1, 1000, "splits for each number of shots (default: 10)")
@@ -95,6 +97,9 @@ void add_fewshot(Grammar& grammar) {
             "what is said of a class, {} being its name; a FILE holds one a line");
   add_switch_off(app, "--no-fallback", options->fallback,
                  "count a method's own answers where zero-shot did better on validation, too");
+  add_value(app, "--against", options->against, "METHOD",
+            "what differences are from, on the same items and seeds; given, they are printed, too (default: "
+            "zero_shot)");
   add_value(app, "--results", options->results, "FILE",
             "a row a fit, kept and gone on with (default: RUN/fewshot/NAME.jsonl)");
   add_value(app, "--splits", options->splits, "FILE",

@@ -23,7 +23,8 @@ TEST(ParseFewShot, Defaults) {
   EXPECT_EQ(o.labels.concept_column, "concept");
   EXPECT_FALSE(o.labels.concept_given);
   EXPECT_TRUE(o.fallback);
-  EXPECT_FALSE(o.leave_out_shared || o.json || o.labels.texts);
+  EXPECT_FALSE(o.leave_out_shared || o.leave_out_small || o.json || o.labels.texts);
+  EXPECT_EQ(o.against, "");
 }
 
 TEST(ParseFewShot, Options) {
@@ -62,6 +63,9 @@ TEST(ParseFewShot, Options) {
                                            "--json",
                                            "--no-fallback",
                                            "--leave-out-shared",
+                                           "--leave-out-small",
+                                           "--against",
+                                           "ridge",
                                            "--texts",
                                            "--text-column",
                                            "said",
@@ -86,7 +90,8 @@ TEST(ParseFewShot, Options) {
   EXPECT_EQ(o.report, "p.html");
   EXPECT_EQ(o.csv, "t.csv");
   EXPECT_EQ(o.latex, "t.tex");
-  EXPECT_TRUE(o.json && o.leave_out_shared && o.labels.texts);
+  EXPECT_TRUE(o.json && o.leave_out_shared && o.leave_out_small && o.labels.texts);
+  EXPECT_EQ(o.against, "ridge");
   EXPECT_FALSE(o.fallback);
   EXPECT_EQ(o.labels.label_column, "group");
   EXPECT_EQ(o.labels.text_column, "said");

@@ -193,6 +193,9 @@ TEST_F(FewShotCommand, RefusesBadInput) {
   };
   refused({"--data", "all.csv", "--methods", "tip"}, 2, "'tip' is no method; there are ");
   refused({"--data", "all.csv", "--shots", "500"}, 3, "all classes allow at most ");
+  refused({"--data", "all.csv", "--shots", "500", "--leave-out-small"}, 3, "no class is large enough");
+  refused({"--data", "all.csv", "--methods", "ridge", "--shots", "1", "--against", "tip_adapter"}, 2,
+          "'tip_adapter' is none of the methods of this study");
   refused({"--data", "all.csv", "--test", "test.csv"}, 3, "stand in test.csv too");
   refused({"--data", "gone.csv"}, 3, "gone.csv");
   refused({"--data", "all.csv", "--csv", "nowhere/table.csv"}, 2, "there is no folder");

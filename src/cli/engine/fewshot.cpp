@@ -63,6 +63,20 @@ FewShotPlan methods_of(const FewShotOptions& options) {
   return plan;
 }
 
+// What differences are from is one of the rows.
+void check_against(const FewShotOptions& options, const FewShotBench& bench, const FewShotPlan& plan) {
+  if (options.against.empty()) return;
+  if (options.against == kZeroShot) {
+    if (bench.task().class_vectors.defined()) return;
+    fail(Exit::usage, "--against", "there is no zero-shot of this model and these items",
+         "name one of the methods");
+  }
+  const MethodKind* kind = &method_kind(options.against);
+  if (std::find(plan.methods.begin(), plan.methods.end(), kind) == plan.methods.end())
+    fail(Exit::usage, "--against", cat("'", options.against, "' is none of the methods of this study"),
+         "name it by --methods, too");
+}
+
 FewShotData read_data(const FewShotOptions& options) {
   Labelled items = read_items(options.data, options.root, options.labels);
   if (options.test.empty()) return few_shot_data(std::move(items), options.test_share);
@@ -78,7 +92,9 @@ bool replays(const FewShotOptions& options) {
 
 // Those of the file that were asked for.
 std::vector<FewShotSplit> replayed(const FewShotOptions& options, FewShotData& data) {
+  if (options.leave_out_small) keep_classes(data, classes_of_splits(options.splits));
   FewShotSplits kept = read_splits(options.splits, data.items, data.test());
+  check_replayed(data, kept, options.splits);
   data.pool = std::move(kept.pool);
   for (const std::int64_t shots : options.shots) {
     if (std::none_of(kept.splits.begin(), kept.splits.end(),
@@ -101,9 +117,11 @@ std::vector<FewShotSplit> replayed(const FewShotOptions& options, FewShotData& d
   return std::move(kept.splits);
 }
 
-std::vector<FewShotSplit> drawn(const FewShotOptions& options, const FewShotData& data) {
-  return make_splits(data.items, data.pool, options.shots.empty() ? kShots : options.shots,
-                     options.seeds == 0 ? kSeeds : options.seeds);
+std::vector<FewShotSplit> drawn(const FewShotOptions& options, FewShotData& data) {
+  const std::vector<std::int64_t>& shots = options.shots.empty() ? kShots : options.shots;
+  const std::int64_t seeds = options.seeds == 0 ? kSeeds : options.seeds;
+  if (options.leave_out_small) leave_out_small(data, shots.back(), seeds);
+  return make_splits(data.items, data.pool, shots, seeds);
 }
 
 void compute_features(const FewShotOptions& options, const SavedModel& saved, const EmbedSetting& setting,
@@ -217,7 +235,7 @@ void print(const FewShotOptions& options, const SavedModel& saved, const FewShot
     json.update(to_json(table));
     std::cout << json.dump(2) << "\n";
   } else {
-    std::cout << to_text(table);
+    std::cout << to_text(table, !options.against.empty());
   }
   std::cout.flush();
   if (!options.csv.empty()) replace_file(options.csv, to_csv(table));
@@ -281,6 +299,7 @@ int run_fewshot(const FewShotOptions& options) {
     write_splits(options.splits, data.items, data.test(), {.pool = data.pool, .splits = plan.splits});
   const FewShotBench bench(data, task_of(options, saved, setting, data), saved.identity);
   plan = usable(bench, std::move(plan));
+  check_against(options, bench, plan);
   early.reset();
   const SignalWatch signals;
   FewShotResults results(results_of(options, bench, plan));
@@ -289,7 +308,8 @@ int run_fewshot(const FewShotOptions& options) {
   std::vector<std::string> methods;
   for (const MethodKind* method : plan.methods) methods.emplace_back(method->name);
   print(options, saved, data,
-        few_shot_table(rows_of(bench, plan, results), methods, data.test_groups(), options.fallback));
+        few_shot_table(rows_of(bench, plan, results), methods, data.test_groups(), options.fallback,
+                       options.against.empty() ? kZeroShot : options.against));
   if (!options.out.empty()) save(options, saved, bench, plan);
   return 0;
 }
