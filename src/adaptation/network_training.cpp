@@ -29,7 +29,6 @@ constexpr std::int64_t kBatch = 32;
 constexpr std::int64_t kEpochs = 3, kSteps = 80, kMostEpochs = 20, kLeastSteps = 20;
 constexpr std::int64_t kMoments = 4;  // at which validation is asked, evenly, the end included
 constexpr double kClip = 1;
-constexpr double kSharpest = 30;  // from the smallest logit of an item to its largest, at the start
 const ScheduleOptions kSchedule{.kind = "cosine", .warmup = 0.1, .lr_end = 0};
 // Mild, and none that could change a class: no flip.
 const Augmentation kAugmentation{
@@ -153,12 +152,9 @@ TowerHead head_on(const TowerHead& head, torch::Device device) {
   return own;
 }
 
-// Logits at the scale that tells the labels best, unless that is so sharp (all are right, say) that training
-// would see no gradient or a wild one.
+// Logits at the scale that tells the labels best.
 void calibrate(TowerHead& head, const torch::Tensor& x, const torch::Tensor& labels) {
-  const torch::Tensor logits = head.logits(x);
-  const double range = (logits.amax(1) - logits.amin(1)).mean().item<double>();
-  const double scale = std::min(calibrated_scale(logits, labels), kSharpest / std::max(range, 1e-12));
+  const double scale = calibrated_scale(head.logits(x), labels);
   head.weight = head.weight * scale;
   head.bias = head.bias * scale;
 }

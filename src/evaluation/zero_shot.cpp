@@ -282,8 +282,8 @@ double logit_scale_of(Model& model) {
   return weight > 0 ? sum / weight : kInitial;
 }
 
-// The mean cross entropy is convex in t, with the derivative mean(sum p l - l_label) and the second one
-// mean(var_p l): Newton's steps, inside a bracket that each of them narrows.
+// The mean cross entropy to targets is convex in t, with the derivative mean(sum p l - sum target l) and the
+// second one mean(var_p l): Newton's steps, inside a bracket that each of them narrows.
 double calibrated_scale(const torch::Tensor& logits, const torch::Tensor& labels) {
   TORCH_CHECK(logits.dim() == 2 && labels.dim() == 1 && logits.size(0) == labels.size(0),
               "calibrated_scale: logits [N, C] and labels [N]");
@@ -291,13 +291,17 @@ double calibrated_scale(const torch::Tensor& logits, const torch::Tensor& labels
   if (values.size(0) == 0) return 1;
   const auto spread = (values.amax(1) - values.amin(1)).mean().item<double>();
   if (!(spread > 0)) return 1;
+  // The label's target is no 1, or logits that tell all n items would be scaled without end.
+  const double doubt = 1 / (static_cast<double>(values.size(0)) + 2);
   const auto own = values.gather(1, labels.unsqueeze(1)).squeeze(1);
-  // Where all are right (or most are wrong) there is no best one: as sharp (as flat) as makes a difference.
+  const auto others = (values.sum(1) - own) / std::max<double>(1, static_cast<double>(values.size(1) - 1));
+  const auto said = own * (1 - doubt) + others * doubt;
+  // Where most are wrong there is no best one: as flat as makes a difference.
   double low = 1e-3 / spread, high = 1e3 / spread, scale = std::clamp(1.0, low, high);
   for (int step = 0; step < 200 && high / low > 1 + 1e-12; ++step) {
     const auto p = (values * scale).softmax(1);
     const auto mean = (p * values).sum(1);
-    const auto slope = (mean - own).mean().item<double>();
+    const auto slope = (mean - said).mean().item<double>();
     const auto curve = ((p * values.square()).sum(1) - mean.square()).mean().item<double>();
     (slope > 0 ? high : low) = scale;
     double next = scale - slope / curve;

@@ -293,7 +293,10 @@ TEST_F(ClassVectors, ScaleIsThatOfTheSpacesThatHaveOne) {
 
 double loss_at(double scale, const torch::Tensor& logits, const torch::Tensor& labels) {
   const auto log_p = (logits.to(torch::kDouble) * scale).log_softmax(1);
-  return -log_p.gather(1, labels.unsqueeze(1)).mean().item<double>();
+  const double n = static_cast<double>(logits.size(0)), c = static_cast<double>(logits.size(1));
+  const auto targets = torch::full_like(log_p, 1 / (n + 2) / (c - 1))
+                           .scatter(1, labels.unsqueeze(1), (n + 1) / (n + 2));
+  return -(targets * log_p).sum(1).mean().item<double>();
 }
 
 TEST(CalibratedScale, OfTwoClassesIsTheLogitOfTheShareThatIsRight) {
@@ -301,8 +304,10 @@ TEST(CalibratedScale, OfTwoClassesIsTheLogitOfTheShareThatIsRight) {
   const auto logits = torch::tensor({0.1, 0.3}).repeat({40, 1});
   auto labels = torch::ones({40}, torch::kLong);
   labels.slice(0, 0, 10).fill_(0);
-  EXPECT_NEAR(calibrated_scale(logits, labels), std::log(3.) / 0.2, 1e-6);
-  EXPECT_NEAR(calibrated_scale(logits * 50 - 7, labels), std::log(3.) / 10, 1e-7);
+  const double share = (30 * 41. + 10 * 1.) / (40 * 42.);  // of 40 items each is sure by 41/42
+  const double logit = std::log(share / (1 - share));
+  EXPECT_NEAR(calibrated_scale(logits, labels), logit / 0.2, 1e-6);
+  EXPECT_NEAR(calibrated_scale(logits * 50 - 7, labels), logit / 10, 1e-7);
 }
 
 TEST(CalibratedScale, IsTheBestOfAGrid) {
@@ -325,7 +330,7 @@ TEST(CalibratedScale, StaysFiniteWhereThereIsNoBest) {
   const auto logits = torch::tensor({{0.2, 0.1}, {0.1, 0.2}});
   const double sharp = calibrated_scale(logits, torch::tensor({0, 1}, torch::kLong));
   const double flat = calibrated_scale(logits, torch::tensor({1, 0}, torch::kLong));
-  EXPECT_NEAR(sharp, 1e4, 1);  // a gap of 1,000
+  EXPECT_NEAR(sharp, std::log(3.) / 0.1, 1e-4);  // both right: sure by 3/4
   EXPECT_NEAR(flat, 1e-2, 1e-5);
   EXPECT_EQ(calibrated_scale(torch::ones({3, 2}), torch::zeros({3}, torch::kLong)), 1);
 }
