@@ -75,7 +75,7 @@ double cross_entropy_of(const torch::Tensor& logits, const torch::Tensor& labels
 }
 
 Verdict judged(const torch::Tensor& logits, const torch::Tensor& labels) {
-  const double scale = calibrated_scale(logits, labels);
+  const double scale = best_scale(logits, labels);
   return {.accuracy = accuracy_of(logits, labels), .cross_entropy = cross_entropy_of(logits * scale, labels)};
 }
 

@@ -282,17 +282,18 @@ double logit_scale_of(Model& model) {
   return weight > 0 ? sum / weight : kInitial;
 }
 
-// The mean cross entropy to targets is convex in t, with the derivative mean(sum p l - sum target l) and the
-// second one mean(var_p l): Newton's steps, inside a bracket that each of them narrows.
-double calibrated_scale(const torch::Tensor& logits, const torch::Tensor& labels) {
+namespace {
+
+// The scale at which logits are nearest to targets of 1 - doubt for the label, the rest shared. The mean cross
+// entropy to targets is convex in t, with the derivative mean(sum p l - sum target l) and the second one
+// mean(var_p l): Newton's steps, inside a bracket that each of them narrows.
+double scale_for(const torch::Tensor& logits, const torch::Tensor& labels, double doubt) {
   TORCH_CHECK(logits.dim() == 2 && labels.dim() == 1 && logits.size(0) == labels.size(0),
-              "calibrated_scale: logits [N, C] and labels [N]");
+              "logits [N, C] and labels [N]");
   const auto values = logits.to(torch::kDouble);
   if (values.size(0) == 0) return 1;
   const auto spread = (values.amax(1) - values.amin(1)).mean().item<double>();
   if (!(spread > 0)) return 1;
-  // The label's target is no 1, or logits that tell all n items would be scaled without end.
-  const double doubt = 1 / (static_cast<double>(values.size(0)) + 2);
   const auto own = values.gather(1, labels.unsqueeze(1)).squeeze(1);
   const auto others = (values.sum(1) - own) / std::max<double>(1, static_cast<double>(values.size(1) - 1));
   const auto said = own * (1 - doubt) + others * doubt;
@@ -310,6 +311,17 @@ double calibrated_scale(const torch::Tensor& logits, const torch::Tensor& labels
     scale = next;
   }
   return scale;
+}
+
+}  // namespace
+
+double best_scale(const torch::Tensor& logits, const torch::Tensor& labels) {
+  return scale_for(logits, labels, 0);
+}
+
+// The label's target is no 1, or logits that tell all n items would be scaled without end.
+double calibrated_scale(const torch::Tensor& logits, const torch::Tensor& labels) {
+  return scale_for(logits, labels, 1 / (static_cast<double>(labels.size(0)) + 2));
 }
 
 }  // namespace duet

@@ -68,9 +68,12 @@ torch::Tensor class_vectors(const NameVectors& names);
 // logit.
 double logit_scale_of(Model& model);
 
-// The scale t > 0 for which softmax(t * logits) tells `labels` best (Guo et al. 2017: temperature scaling), each
-// with a probability of (n + 1) / (n + 2), the other classes sharing the rest (Platt 1999): n items, all of them
-// right, do not say more.
+// The scale t > 0 for which softmax(t * logits) tells `labels` best (Guo et al. 2017: temperature scaling),
+// each with a probability of (n + 1) / (n + 2), the other classes sharing the rest (Platt 1999): n items, all
+// of them right, do not say more.
 double calibrated_scale(const torch::Tensor& logits, const torch::Tensor& labels);
+// The same with the labels as they are: without end where they are all told, up to a bound. At it classifiers
+// are compared, not asked.
+double best_scale(const torch::Tensor& logits, const torch::Tensor& labels);
 
 }  // namespace duet
