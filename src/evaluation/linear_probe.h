@@ -16,7 +16,8 @@ struct LinearProbe {
 // out.
 enum class Criterion { accuracy, loss };
 
-// What items held out say of a classifier's logits as they are: a Verdict (adaptation/method.h) scales them first.
+// What items held out say of a classifier's logits as they are: a Verdict (adaptation/method.h) scales them
+// first.
 struct Judgement {
   double accuracy = -1;
   double loss = std::numeric_limits<double>::infinity();

@@ -218,8 +218,7 @@ TEST(Classification, RefusesWhatCannotBeScored) {
   EXPECT_NE(none.text.find("no items"), std::string::npos);
   const Failure outside = score(torch::zeros({2, 2}), long_tensor({0, 2}), 2);
   EXPECT_EQ(outside.exit, Exit::data);
-  EXPECT_NE(outside.text.find("item 2: has label 2; there are 2 classes"), std::string::npos)
-      << outside.text;
+  EXPECT_NE(outside.text.find("item 2: has label 2; there are 2 classes"), std::string::npos) << outside.text;
   EXPECT_EQ(score(torch::full({1, 2}, NAN), long_tensor({0}), 2).exit, Exit::failed);
   EXPECT_EQ(score(torch::zeros({2, 3}), long_tensor({0, 1}), 2).exit, Exit::failed);
   EXPECT_EQ(failure_of([&] {

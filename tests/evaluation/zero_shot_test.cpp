@@ -294,8 +294,8 @@ TEST_F(ClassVectors, ScaleIsThatOfTheSpacesThatHaveOne) {
 double loss_at(double scale, const torch::Tensor& logits, const torch::Tensor& labels) {
   const auto log_p = (logits.to(torch::kDouble) * scale).log_softmax(1);
   const double n = static_cast<double>(logits.size(0)), c = static_cast<double>(logits.size(1));
-  const auto targets = torch::full_like(log_p, 1 / (n + 2) / (c - 1))
-                           .scatter(1, labels.unsqueeze(1), (n + 1) / (n + 2));
+  const auto targets =
+      torch::full_like(log_p, 1 / (n + 2) / (c - 1)).scatter(1, labels.unsqueeze(1), (n + 1) / (n + 2));
   return -(targets * log_p).sum(1).mean().item<double>();
 }
 
