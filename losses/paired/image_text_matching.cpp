@@ -3,8 +3,10 @@
 // section 3.2). The tokens of the caption look at those of the picture.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/config.h"
@@ -24,8 +26,11 @@ struct Options {
   DecoderOptions decoder;
 };
 
+// What is asked in a step: first every picture with its own caption, then the wrong couples.
 struct Couples {
   torch::Tensor pictures, captions;  // [N] int64, rows
+  torch::Tensor own;                 // [wrong] int64: the right couple that each wrong one was made from
+  std::int64_t right() const { return pictures.size(0) - own.size(0); }
 };
 
 class ImageTextMatching : public Objective {
@@ -41,15 +46,19 @@ class ImageTextMatching : public Objective {
   }
 
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
-    const auto [couples, matches] = questions(batch);
+    const Couples couples = questions(batch);
     const auto logits = answers(batch, couples);  // [N, 2]
+    const auto matches =
+        at::cat({at::ones({couples.right()}, couples.own.options()), at::zeros_like(couples.own)});
     return {class_cross_entropy(logits, matches),
-            {{"accuracy", accuracy(logits, matches)}, {"matching", matches.to(torch::kFloat).mean()}}};
+            {{"accuracy", accuracy(logits, matches)},
+             {"matching", matches.to(torch::kFloat).mean()},
+             {"preferred", preferred(logits.detach(), couples)}}};
   }
 
  private:
-  // Every picture with its caption, with another's, every caption with another's picture; 1: they match.
-  std::pair<Couples, torch::Tensor> questions(EncodedBatch& batch) const {
+  // Every picture with its caption, with another's, every caption with another's picture.
+  Couples questions(EncodedBatch& batch) const {
     // Detached, not made without gradient: what the batch encodes here it keeps for the other objectives.
     const auto pictures = batch.image_embedding(options_.space, options_.view).detach();  // [copies*B, D]
     const auto captions = batch.text_embedding(options_.space).detach();                  // [B, D]
@@ -59,12 +68,18 @@ class ImageTextMatching : public Objective {
     const auto own_picture = at::arange(pictures.size(0), related.options().dtype(torch::kLong));
     const auto [picture, other_caption] = draw_negatives(alike, related);
     const auto [caption, other_picture] = draw_negatives(alike.t(), related.t());
-    const auto matches =
-        at::full({own_picture.numel() + picture.numel() + caption.numel()}, 0, own_picture.options());
-    matches.slice(0, 0, own_picture.numel()).fill_(1);
-    return {{at::cat({own_picture, picture, other_picture}),
-             at::cat({own_picture.remainder(batch.size()), other_caption, caption})},
-            matches};
+    return {at::cat({own_picture, picture, other_picture}),
+            at::cat({own_picture.remainder(batch.size()), other_caption, caption}),
+            at::cat({picture, caption})};
+  }
+
+  // The share of wrong couples that look less like a match than the right one they were made from, ties by
+  // half: what accuracy hides while the answer to all is no, as two of three are wrong. [N, 2] -> []; 0 when no
+  // couple is wrong
+  static torch::Tensor preferred(const torch::Tensor& logits, const Couples& couples) {
+    const auto match = logits.select(1, 1) - logits.select(1, 0);
+    const auto ahead = match.index_select(0, couples.own) - match.slice(0, couples.right());
+    return (ahead.sign() + 1).sum() / (2.0 * std::max<double>(1, static_cast<double>(ahead.numel())));
   }
 
   torch::Tensor answers(EncodedBatch& batch, const Couples& couples) const {

@@ -1,6 +1,9 @@
 // glove: how often do two words stand near each other? The logarithm is told by the product of their vectors
 // (Pennington et al. 2014).
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/randint.h>
+
+#include <vector>
 
 #include "core/config.h"
 #include "losses/text/word_vectors.h"
@@ -20,7 +23,8 @@ class Glove : public WordVectors {
   Glove(const Setting& setting, const Options& options)
       : WordVectors(setting, options.unit),
         options_(options),
-        counted_(shared_neighbours(setting.corpus, options.unit, options.window)) {
+        counted_(shared_neighbours(setting.corpus, options.unit, options.window)),
+        sampler_(corpus_->counts) {
     const std::int64_t size = input_.size(0), width = input_.size(1);
     const double reach = 0.5 / static_cast<double>(width);
     const auto start = [&](const char* name, at::IntArrayRef shape) {
@@ -31,22 +35,40 @@ class Glove : public WordVectors {
     output_bias_ = start("output_bias", {size});
   }
 
-  // Judged on the same counts: those of a few other texts are no measure of what these say.
-  LossTerms compute(EncodedBatch&, const StepInfo&) override {
+  // The loss is of the same counts when it is judged: those of a few other texts are no measure of what these
+  // say. Other texts tell whether the vectors know which words stand together.
+  LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     TORCH_CHECK(counted_->values.size(0) > 0, "glove was made without texts");
     const auto drawn =
         at::randint(counted_->values.size(0), {options_.pairs}, torch::TensorOptions(torch::kLong));
     const auto of = [&](const torch::Tensor& all) { return all.index_select(0, drawn).to(output_.device()); };
-    return glove_loss({input_, output_, input_bias_, output_bias_}, of(counted_->rows).to(torch::kLong),
-                      of(counted_->columns).to(torch::kLong), of(counted_->values), options_.weight);
+    LossTerms terms =
+        glove_loss({input_, output_, input_bias_, output_bias_}, of(counted_->rows).to(torch::kLong),
+                   of(counted_->columns).to(torch::kLong), of(counted_->values), options_.weight);
+    if (!is_training()) terms.metrics.emplace_back("accuracy", neighbours_told(ids_of(batch.batch())));
+    return terms;
   }
 
  protected:
   torch::Tensor vectors() const override { return input_ + output_; }
 
  private:
+  // Of words that stand near each other, how many of five words drawn for each pair have a smaller product with
+  // the first than the second has. The biases are left out: they know how frequent a word is.
+  torch::Tensor neighbours_told(const std::vector<std::int32_t>& texts) const {
+    const std::vector<double> all(corpus_->counts.size(), 1);
+    const Windows near =
+        draw_windows(texts.empty() ? corpus_->ids : texts, all, options_.window, options_.pairs, false);
+    const auto device = output_.device();
+    const auto drawn = sampler_.draw({near.contexts.size(0), kDrawn}).to(device);
+    const auto words = at::embedding(input_, near.centre_of_context().to(device));
+    return negative_sampling(words, output_, near.contexts.to(device), drawn).metrics.front().second;
+  }
+
+  static constexpr std::int64_t kDrawn = 5;
   Options options_;
   std::shared_ptr<const Cooccurrences> counted_;
+  UnigramSampler sampler_;
   torch::Tensor output_, input_bias_, output_bias_;
 };
 

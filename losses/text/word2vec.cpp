@@ -1,6 +1,5 @@
 // word2vec: which words stand near a word? (Mikolov et al. 2013: skip-gram and CBOW, negative sampling,
 // frequent words dropped at random, windows of random reach.)
-#include <ATen/ops/diff.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/embedding_bag.h>
 #include <ATen/ops/zeros.h>
@@ -64,8 +63,7 @@ class Word2vec : public WordVectors {
   Pairs draw(const std::vector<std::int32_t>& ids) const {
     const Windows w = draw_windows(ids, keep_, options_.window, options_.pairs, !options_.skip_gram);
     if (!options_.skip_gram) return {w.contexts, w.offsets, w.centres};
-    const auto ends = torch::tensor({w.contexts.size(0)}, torch::kLong);
-    return {w.centres.repeat_interleave(at::diff(w.offsets, 1, 0, {}, ends)), {}, w.contexts};
+    return {w.centre_of_context(), {}, w.contexts};
   }
 
   Options options_;

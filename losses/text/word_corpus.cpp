@@ -1,6 +1,7 @@
 #include "losses/text/word_corpus.h"
 
 #include <ATen/ops/cumsum.h>
+#include <ATen/ops/diff.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/searchsorted.h>
@@ -178,6 +179,11 @@ Windows draw_windows(const std::vector<std::int32_t>& ids, const std::vector<dou
   }
   if (!each) contexts.resize(slot(pairs));
   return {torch::tensor(centres), torch::tensor(contexts), torch::tensor(offsets)};
+}
+
+torch::Tensor Windows::centre_of_context() const {
+  const auto ends = torch::tensor({contexts.size(0)}, torch::kLong);
+  return centres.repeat_interleave(at::diff(offsets, 1, 0, {}, ends));
 }
 
 UnigramSampler::UnigramSampler(const std::vector<std::int64_t>& counts) {

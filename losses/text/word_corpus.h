@@ -47,6 +47,7 @@ std::vector<double> keep_probabilities(const WordCorpus& corpus, double threshol
 // contexts[offsets[i]] and those before offsets[i + 1]. int64.
 struct Windows {
   torch::Tensor centres, contexts, offsets;
+  torch::Tensor centre_of_context() const;  // of each context; [contexts]
 };
 // Words are dropped by `keep` before windows are made, so that these reach further; each reaches 1 to `window`
 // words to both sides, drawn, and not over its text's ends. As many centres as hold `pairs` neighbours

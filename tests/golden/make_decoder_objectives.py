@@ -147,10 +147,14 @@ def image_text_matching(p, data):
     asked += [(i, int(drawn[i]), 0) for i in range(ROWS)]
     drawn = torch.multinomial(torch.softmax(alike.T.masked_fill(related.T, -math.inf), 1), 1).flatten()
     asked += [(int(drawn[i]), i, 0) for i in range(ROWS)]
-    losses = []
+    losses, surplus = [], []
     for picture, text, match in asked:
         fused = decoder(p, "objective.fusion", texts[text], pictures[picture], False, 1).mean(0)
-        losses.append(-torch.log_softmax(linear(p, "objective.head", fused), 0)[match])
+        logits = linear(p, "objective.head", fused)
+        losses.append(-torch.log_softmax(logits, 0)[match])
+        surplus.append(float((logits[1] - logits[0]).detach()))
+    # A wrong couple's right one is its picture's, then its caption's: the same row.
+    data["preferred"] = torch.tensor([surplus[i % ROWS] > s for i, s in enumerate(surplus) if i >= ROWS]).float().mean()
     return sum(losses) / len(losses)
 
 
@@ -240,6 +244,8 @@ def main():
         loss = objective(leaves, data)
         loss.backward()
         out[f"{name}/loss"] = loss.detach().float()
+        if "preferred" in data:
+            out[f"{name}/preferred"] = data.pop("preferred")
         for k, v in parameters.items():
             out[f"{name}/head/objective.{k}"] = v
         for k, leaf in leaves.items():

@@ -325,6 +325,7 @@ TEST(ImageTextMatching, ABatchOfOneConceptHasMatchesAlone) {
   batch.concept_id.fill_(5);
   const auto terms = computed(*objective, *model, batch);
   EXPECT_EQ(metric(terms, "matching"), 1);
+  EXPECT_EQ(metric(terms, "preferred"), 0);
   terms.loss.backward();
   EXPECT_TRUE(std::isfinite(terms.loss.item<double>()));
   for (const auto& parameter : objective->parameters())
@@ -336,6 +337,19 @@ TEST(ImageTextMatching, AsksOneNegativeOfEachSide) {
   const auto objective = made("kind = \"image_text_matching\"\ndecoder_heads = 2\n", *model);
   EXPECT_NEAR(metric(computed(*objective, *model, tiny_batch(6, 3)), "matching"), 6.0 / 18, 1e-6);
   EXPECT_NEAR(metric(computed(*objective, *model, tiny_batch(6, 3, 2)), "matching"), 12.0 / 30, 1e-6);
+}
+
+TEST(ImageTextMatching, PrefersWhatPlainPyTorchPrefers) {
+  const auto model = tiny_model();
+  golden().set(*model, "tower/", "");
+  const auto objective =
+      made("kind = \"image_text_matching\"\ndecoder_heads = 2\ndecoder_layers = 1\n", *model);
+  golden().set(*objective, "image_text_matching/head/", "objective.");
+  EXPECT_NEAR(metric(computed(*objective, *model, golden_batch()), "preferred"),
+              golden().at("image_text_matching/preferred").item<double>(), 1e-6);
+  const torch::NoGradGuard no_grad;
+  objective->named_parameters()["head.weight"].zero_();  // the same answer to all
+  EXPECT_EQ(metric(computed(*objective, *model, golden_batch()), "preferred"), .5);
 }
 
 TEST(ImageTextMatching, SharesItsPassesWithAGradientForOthers) {

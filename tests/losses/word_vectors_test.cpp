@@ -222,21 +222,24 @@ TEST(PieceVectors, TrainTheTowersTableAndNoSpecial) {
   }
 }
 
+Batch batch_of(const Texts& texts) {
+  Batch batch = testing::tiny_batch(std::ssize(texts), 1);
+  batch.tokens.fill_(tokenizer().id(kPad));
+  batch.valid.fill_(false);
+  for (std::int64_t row = 0; row < std::ssize(texts); ++row) {
+    const auto ids = encode_caption(tokenizer(), texts[static_cast<std::size_t>(row)], {.eos = true});
+    const auto count = std::ssize(ids);
+    TORCH_CHECK(count <= batch.tokens.size(1));
+    batch.tokens[row].slice(0, 0, count).copy_(torch::tensor(ids));
+    batch.valid[row].slice(0, 0, count).fill_(true);
+  }
+  return batch;
+}
+
 TEST(WordVectors, AreJudgedOnTheBatchsTexts) {
   const Texts texts = {"a b c d", "b c d e", "e d c b a"};
   const auto model = tiny_model();
-  Batch batch = testing::tiny_batch(2, 1);
-  batch.tokens.fill_(tokenizer().id(kPad));
-  batch.valid.fill_(false);
-  const auto write = [&](std::int64_t row, const std::string& text) {
-    const auto ids = encode_caption(tokenizer(), text, {.eos = true});
-    const auto count = static_cast<std::int64_t>(ids.size());
-    ASSERT_LE(count, batch.tokens.size(1));
-    batch.tokens[row].slice(0, 0, count).copy_(torch::tensor(ids));
-    batch.valid[row].slice(0, 0, count).fill_(true);
-  };
-  write(0, "a e");
-  write(1, "c");
+  const Batch batch = batch_of({"a e", "c"});
   for (const std::string keys : {"unit = \"piece\"\n", "unit = \"word\"\nmin_count = 1\n"}) {
     const auto objective = make("kind = \"word2vec\"\nnegatives = 2\nsubsample = 0\n" + keys, texts, *model);
     auto named = objective->named_parameters();
@@ -254,6 +257,35 @@ TEST(WordVectors, AreJudgedOnTheBatchsTexts) {
       table.mutable_grad() = torch::Tensor();
     }
   }
+}
+
+TEST(Glove, IsToldApartOnTheBatchsTextsByProductsAlone) {
+  const auto model = tiny_model();
+  const auto objective = make("kind = \"glove\"\nunit = \"word\"\nmin_count = 1\ndimension = 5\n",
+                              {"a b c d", "b c d e", "e d c b"}, *model);
+  auto named = objective->named_parameters();
+  {
+    const torch::NoGradGuard no_grad;
+    named["input"].copy_(torch::eye(5));
+    named["output"].zero_();  // of all pairs, a and e alone have a product
+    const auto place = [&](const std::string& word) {
+      std::istringstream text(objective->word_vectors());
+      std::string line;
+      std::int64_t row = -1;
+      for (std::getline(text, line); std::getline(text, line) && line.substr(0, 1) != word;) ++row;
+      return row + 1;
+    };
+    named["output"][place("a")][place("e")] = 1;
+    named["output"][place("e")][place("a")] = 1;
+    named["output_bias"].normal_(0, 9);  // how frequent a word is does not matter
+  }
+  const Batch batch = batch_of({"a e", "c"});
+  EncodedBatch encoded(*model, batch, {});
+  EXPECT_EQ(objective->compute(encoded, {}).metrics.size(), 1u);
+  objective->eval();
+  const auto terms = objective->compute(encoded, {});
+  ASSERT_EQ(terms.metrics.back().first, "accuracy");
+  EXPECT_EQ(terms.metrics.back().second.item<double>(), 1);
 }
 
 TEST(WordVectors, AreWrittenAsWord2vecsTextFormat) {
