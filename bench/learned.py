@@ -150,8 +150,8 @@ def found_by_text(kind):
         cosine = embedded(run, "--texts", texts) @ embedded(run, "--images", table, "--root", EMOJI).T
         found.append([[(rows[i], rows[i]["concept"] == rows[query]["concept"]) for i in np.argsort(-line)[:NEAREST]]
                       for query, line in zip(asked, cosine)])
-    found_strip(kind, [rows[query]["label"] for query in asked], "asked for", 120, found,
-                f"what was asked for; among {len(rows)} drawings held back, of concepts known from others")
+    found_strip(kind, [rows[query]["label"] for query in asked], "asked for", 100, found,
+                f"what was asked for; among {len(rows)} drawings held back, of concepts known from other sets")
 
 
 def reconstructed(kind):
