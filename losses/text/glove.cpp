@@ -57,8 +57,10 @@ class Glove : public WordVectors {
   // the first than the second has. The biases are left out: they know how frequent a word is.
   torch::Tensor neighbours_told(const std::vector<std::int32_t>& texts) const {
     const std::vector<double> all(corpus_->counts.size(), 1);
+    const auto& ids = texts.empty() ? corpus_->ids : texts;
+    const auto start = at::randint(std::ssize(ids), {}, torch::TensorOptions(torch::kLong));
     const Windows near =
-        draw_windows(texts.empty() ? corpus_->ids : texts, all, options_.window, options_.pairs, false);
+        draw_windows(ids, all, options_.window, options_.pairs, false, start.item<std::int64_t>());
     const auto device = output_.device();
     const auto drawn = sampler_.draw({near.contexts.size(0), kDrawn}).to(device);
     const auto words = at::embedding(input_, near.centre_of_context().to(device));

@@ -2,6 +2,7 @@
 // frequent words dropped at random, windows of random reach.)
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/embedding_bag.h>
+#include <ATen/ops/randint.h>
 #include <ATen/ops/zeros.h>
 
 #include <utility>
@@ -38,13 +39,13 @@ class Word2vec : public WordVectors {
         keep_(keep_probabilities(*corpus_, options.subsample)),
         sampler_(corpus_->counts) {
     output_ = register_parameter("output", at::zeros(input_.sizes()));
+    place_ = register_buffer("place", at::zeros({}, torch::kLong));
   }
 
   // Trained on all texts, judged on the batch's (on all if none of those holds two known words).
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto device = output_.device();
-    const auto held_out = is_training() ? std::vector<std::int32_t>() : ids_of(batch.batch());
-    const Pairs pairs = draw(held_out.empty() ? corpus_->ids : held_out);
+    const Pairs pairs = is_training() ? next_pairs() : pairs_of(ids_of(batch.batch()));
     const auto negatives = sampler_.draw({pairs.targets.size(0), options_.negatives}).to(device);
     const auto inputs = pairs.inputs.to(device);
     const auto hidden =
@@ -60,8 +61,24 @@ class Word2vec : public WordVectors {
  private:
   static constexpr std::int64_t kMean = 1;
 
-  Pairs draw(const std::vector<std::int32_t>& ids) const {
-    const Windows w = draw_windows(ids, keep_, options_.window, options_.pairs, !options_.skip_gram);
+  // Goes on through all texts where the last step ended.
+  Pairs next_pairs() {
+    const Windows w = windows(corpus_->ids, place_.item<std::int64_t>());
+    place_.fill_(w.next);
+    return told(w);
+  }
+
+  Pairs pairs_of(const std::vector<std::int32_t>& texts) const {
+    const auto& ids = texts.empty() ? corpus_->ids : texts;
+    const auto start = at::randint(std::ssize(ids), {}, torch::TensorOptions(torch::kLong));
+    return told(windows(ids, start.item<std::int64_t>()));
+  }
+
+  Windows windows(const std::vector<std::int32_t>& ids, std::int64_t start) const {
+    return draw_windows(ids, keep_, options_.window, options_.pairs, !options_.skip_gram, start);
+  }
+
+  Pairs told(const Windows& w) const {
     if (!options_.skip_gram) return {w.contexts, w.offsets, w.centres};
     return {w.centre_of_context(), {}, w.contexts};
   }
@@ -70,6 +87,7 @@ class Word2vec : public WordVectors {
   std::vector<double> keep_;
   UnigramSampler sampler_;
   torch::Tensor output_;
+  torch::Tensor place_;  // [] int64: in the texts
 };
 
 // Of a word or two in a hundred, a step would search long for pairs.

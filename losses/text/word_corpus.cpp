@@ -108,6 +108,13 @@ class Draws {
   std::int64_t used_ = kBlock;
 };
 
+// The golden section of the length, so that what comes one after the other lies apart, and coprime to it.
+std::int64_t stride_of(std::int64_t length) {
+  auto stride = std::max<std::int64_t>(1, std::llround(0.6180339887 * static_cast<double>(length)));
+  while (std::gcd(stride, length) != 1) ++stride;
+  return stride;
+}
+
 }  // namespace
 
 UnitOptions read_unit(Config& objective) {
@@ -150,17 +157,18 @@ std::vector<double> keep_probabilities(const WordCorpus& corpus, double threshol
 }
 
 Windows draw_windows(const std::vector<std::int32_t>& ids, const std::vector<double>& keep, std::int64_t window,
-                     std::int64_t pairs, bool each) {
+                     std::int64_t pairs, bool each, std::int64_t start) {
   TORCH_CHECK(!ids.empty(), "there are no texts to draw words from");
   std::vector<std::int64_t> centres, contexts, offsets;
-  const auto length = static_cast<std::int64_t>(ids.size());
+  const std::int64_t length = std::ssize(ids), stride = stride_of(length);
+  std::int64_t next = start % length;
   Draws draws;
   const auto kept = [&](std::int32_t id) {
     const double share = keep[slot(id)];
     return share >= 1 || draws.next() < share;
   };
   while (std::ssize(each ? centres : contexts) < pairs) {
-    const std::int64_t place = draws.below(length);
+    const std::int64_t place = std::exchange(next, (next + stride) % length);
     const std::int32_t centre = ids[slot(place)];
     if (centre == WordCorpus::kBetween || !kept(centre)) continue;
     const std::int64_t reach = 1 + draws.below(window);
@@ -178,7 +186,7 @@ Windows draw_windows(const std::vector<std::int32_t>& ids, const std::vector<dou
     offsets.push_back(begin);
   }
   if (!each) contexts.resize(slot(pairs));
-  return {torch::tensor(centres), torch::tensor(contexts), torch::tensor(offsets)};
+  return {torch::tensor(centres), torch::tensor(contexts), torch::tensor(offsets), next};
 }
 
 torch::Tensor Windows::centre_of_context() const {

@@ -47,13 +47,16 @@ std::vector<double> keep_probabilities(const WordCorpus& corpus, double threshol
 // contexts[offsets[i]] and those before offsets[i + 1]. int64.
 struct Windows {
   torch::Tensor centres, contexts, offsets;
+  std::int64_t next = 0;                    // the place after the last centre's
   torch::Tensor centre_of_context() const;  // of each context; [contexts]
 };
 // Words are dropped by `keep` before windows are made, so that these reach further; each reaches 1 to `window`
 // words to both sides, drawn, and not over its text's ends. As many centres as hold `pairs` neighbours
-// together, or, with `each`, `pairs` centres. Draws from the default generator.
+// together, or, with `each`, `pairs` centres. From place `start` on in an order that jumps through the texts
+// and comes to every place once before it comes to any again: of places drawn with replacement some would be
+// left out, and vectors of rare words be the worse for it. Draws from the default generator.
 Windows draw_windows(const std::vector<std::int32_t>& ids, const std::vector<double>& keep, std::int64_t window,
-                     std::int64_t pairs, bool each);
+                     std::int64_t pairs, bool each, std::int64_t start);
 
 // Draws units by their count to the power 3/4 (Mikolov et al. 2013).
 class UnigramSampler {

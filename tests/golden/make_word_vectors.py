@@ -6,6 +6,7 @@ PyTorch, pair by pair as the papers describe them, on the pairs that duet draws:
 writes word_vectors.safetensors beside itself.
 """
 import collections
+import math
 import pathlib
 
 import torch
@@ -46,12 +47,15 @@ class Corpus:
 
 
 def windows(corpus, draws):
-    """A place, drawn among all, its words of a window of drawn reach; words are dropped by their frequency first."""
+    """Places in jumps of the golden section, each with its words of a window of drawn reach; words are dropped by their
+    frequency first."""
     def kept(word):
         return corpus.keep[word] >= 1 or draws.next() < corpus.keep[word]
 
+    count, at = len(corpus.places), 0
+    stride = next(s for s in range(round(0.6180339887 * count), 2 * count) if math.gcd(s, count) == 1)
     while True:
-        place = corpus.places[int(draws.next() * len(corpus.places))]
+        place, at = corpus.places[at], (at + stride) % count
         if place is None:
             continue
         text, i = corpus.texts[place[0]], place[1]

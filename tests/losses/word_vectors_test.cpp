@@ -122,7 +122,7 @@ TEST(NegativeSampling, KnowingNothingCostsOneQuestionEach) {
 TEST(Windows, NearWordsComeMoreOftenThanFarOnes) {
   torch::manual_seed(1);
   const WordCorpus corpus = line_of(2000);
-  const Windows w = draw_windows(corpus.ids, keep_probabilities(corpus, 0), 4, 40000, false);
+  const Windows w = draw_windows(corpus.ids, keep_probabilities(corpus, 0), 4, 40000, false, 0);
   ASSERT_EQ(w.contexts.size(0), 40000);
   std::map<std::int64_t, double> share;
   for (std::int64_t i = 0; i < w.centres.size(0); ++i) {
@@ -135,10 +135,26 @@ TEST(Windows, NearWordsComeMoreOftenThanFarOnes) {
     EXPECT_NEAR(value, static_cast<double>(5 - std::abs(distance)) / 20, .01) << distance;
 }
 
+TEST(Windows, ComeToEveryPlaceOnceBeforeAnyComesAgain) {
+  for (const std::int32_t length : {2, 3, 4, 9, 100, 233, 1000}) {
+    const WordCorpus corpus = line_of(length);
+    const auto keep = keep_probabilities(corpus, 0);
+    std::set<std::int64_t> seen;
+    const auto see = [&](std::int64_t count, std::int64_t start) {
+      const Windows w = draw_windows(corpus.ids, keep, 1, count, true, start);
+      for (std::int64_t i = 0; i < count; ++i) seen.insert(w.centres[i].item<std::int64_t>());
+      return w.next;
+    };
+    const std::int64_t next = see(length / 2, 5);
+    see(length - length / 2, next);
+    EXPECT_EQ(std::ssize(seen), length);
+  }
+}
+
 TEST(Windows, EndWithTheText) {
   torch::manual_seed(2);
   const WordCorpus corpus = corpus_of({"a b c", "alone", "x y"});
-  const Windows w = draw_windows(corpus.ids, keep_probabilities(corpus, 0), 9, 3000, true);
+  const Windows w = draw_windows(corpus.ids, keep_probabilities(corpus, 0), 9, 3000, true, 0);
   ASSERT_EQ(w.centres.size(0), 3000);
   const auto group = [&](std::int64_t id) { return corpus.names[static_cast<std::size_t>(id)] < "d" ? 0 : 1; };
   for (std::int64_t i = 0; i + 1 < 3000; ++i) {
@@ -152,7 +168,7 @@ TEST(Windows, ReachOverDroppedWords) {
   const WordCorpus corpus = line_of(300);
   std::vector<double> keep(300, 1);
   for (std::size_t id = 0; id < 300; id += 2) keep[id] = 0;
-  const Windows w = draw_windows(corpus.ids, keep, 1, 2000, false);
+  const Windows w = draw_windows(corpus.ids, keep, 1, 2000, false, 7);
   EXPECT_TRUE((w.centres.remainder(2) == 1).all().item<bool>());
   EXPECT_TRUE((w.contexts.remainder(2) == 1).all().item<bool>());
   const auto ends = torch::cat({w.offsets.slice(0, 1), torch::tensor({2000}, torch::kLong)});
