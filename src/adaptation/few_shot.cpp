@@ -55,6 +55,11 @@ std::string lines_of(const AdaptationTask& task) {
   return lines + joined(task.templates, "\n") + "\n";
 }
 
+bool trains_a_tower(std::string_view method) {
+  return std::ranges::any_of(method_kinds(),
+                             [&](const MethodKind& kind) { return kind.name == method && kind.needs_network; });
+}
+
 // By what the table counts; of equals the one that is surer of what is right.
 bool is_better(const Verdict& one, const Verdict& other) {
   if (one.accuracy != other.accuracy) return one.accuracy > other.accuracy;
@@ -74,8 +79,10 @@ FewShotBench::FewShotBench(const FewShotData& data, AdaptationTask task, std::st
 }
 
 std::string FewShotBench::identity(std::string_view method, const FewShotSplit& split) const {
-  return checksum(cat(study_, " ", method, " ", split.shots, " ", split.seed, "\n",
-                      lines_of(data_->items, split.support), "\n", lines_of(data_->items, split.validation)));
+  const bool given = task_.epochs > 0 && trains_a_tower(method);
+  return checksum(cat(study_, " ", method, given ? cat(" of ", task_.epochs, " epochs") : "", " ", split.shots,
+                      " ", split.seed, "\n", lines_of(data_->items, split.support), "\n",
+                      lines_of(data_->items, split.validation)));
 }
 
 Part FewShotBench::labelled(const Rows& rows) const {

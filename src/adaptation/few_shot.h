@@ -40,7 +40,8 @@ class FewShotBench {
   const FewShotData& data() const { return *data_; }
   const AdaptationTask& task() const { return task_; }
 
-  // Checksum of all that a row depends on: model, test, names, templates, method and split.
+  // Checksum of all that a row depends on: model, test, names, templates, method and split, and the epochs of a
+  // method that trains for some.
   std::string identity(std::string_view method, const FewShotSplit& split) const;
 
  private:

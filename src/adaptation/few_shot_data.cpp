@@ -140,9 +140,10 @@ void keep_classes(FewShotData& data, const std::vector<std::string>& classes) {
     ++data.pool.kept_for_test[static_cast<std::size_t>(class_of(data.items, row))];
 }
 
-void leave_out_small(FewShotData& data, std::int64_t shots, std::int64_t seeds) {
+void leave_out_small(FewShotData& data, std::int64_t shots, std::int64_t seeds, double validation_share) {
   while (true) {
-    const std::vector<std::string> small = too_small_classes(data.items, data.pool, shots, seeds);
+    const std::vector<std::string> small =
+        too_small_classes(data.items, data.pool, shots, seeds, validation_share);
     if (small.empty()) return;
     std::vector<std::string> kept;
     std::ranges::set_difference(data.classes(), small, std::back_inserter(kept));

@@ -34,7 +34,7 @@ FewShotData few_shot_data(Labelled items, Labelled test, bool leave_out_shared);
 void keep_classes(FewShotData& data, const std::vector<std::string>& classes);
 // Without the classes that are too small for so many shots and validation, which is said. Error(data) where
 // fewer than two are left.
-void leave_out_small(FewShotData& data, std::int64_t shots, std::int64_t seeds);
+void leave_out_small(FewShotData& data, std::int64_t shots, std::int64_t seeds, double validation_share = 0);
 
 // Splits of a file that were not drawn just now keep to the same rules. Error(data) naming items that make_pool
 // would not draw from (`data` is as few_shot_data made it), and those of one concept or content on two sides.

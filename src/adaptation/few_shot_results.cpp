@@ -95,7 +95,7 @@ const FewShotRow* FewShotResults::find(std::string_view method, std::int64_t sho
     if (!is_row(row, method, shots, seed)) continue;
     if (row.identity == identity) return &row;
     fail(Exit::usage, file().string(),
-         cat(name_of(row), ": this row is of another model, or of other items, class names or splits"),
+         cat(name_of(row), ": this row is of another model, or of other items, class names, splits or epochs"),
          "name another file by --results");
   }
   return nullptr;

@@ -40,6 +40,8 @@ struct AdaptationTask {
   double logit_scale = 100;           // times a cosine of rows and names
   const SavedModel* saved = nullptr;  // never changed by a method: one that trains makes a model of its own
   EmbedSetting setting;               // of saved
+  // Of methods that train a tower: how often it sees the support at most; 0: by the number of items.
+  std::int64_t epochs = 0;
 };
 
 class Classifier {

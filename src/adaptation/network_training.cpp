@@ -24,8 +24,8 @@ namespace duet {
 namespace {
 
 constexpr std::int64_t kBatch = 32;
-// Three epochs, or kSteps where these are more, but then no item more than twenty times; and some steps in any
-// case.
+// Unless epochs are asked for: three, or kSteps where these are more, but then no item more than twenty times;
+// and some steps in any case.
 constexpr std::int64_t kEpochs = 3, kSteps = 80, kMostEpochs = 20, kLeastSteps = 20;
 constexpr std::int64_t kMoments = 4;  // at which validation is asked, evenly, the end included
 constexpr double kClip = 1;
@@ -38,8 +38,9 @@ constexpr const char *kWeight = "head.weight", *kBias = "head.bias";
 
 std::int64_t batch_of(std::int64_t items) { return std::min(kBatch, items); }
 
-std::int64_t steps_of(std::int64_t items) {
+std::int64_t steps_of(std::int64_t items, std::int64_t epochs) {
   const std::int64_t epoch = (items + batch_of(items) - 1) / batch_of(items);
+  if (epochs > 0) return epochs * epoch;
   return std::max({kLeastSteps, kEpochs * epoch, std::min(kSteps, kMostEpochs * epoch)});
 }
 
@@ -249,7 +250,7 @@ TowerHead starting_head(const AdaptationTask& task, const Part& support, const P
 
 Tuned tune_network(const AdaptationTask& task, const Part& support, const Part& validation, std::uint64_t seed,
                    const TowerHead& head, const TuningOptions& options) {
-  const std::int64_t steps = steps_of(static_cast<std::int64_t>(support.items.size()));
+  const std::int64_t steps = steps_of(static_cast<std::int64_t>(support.items.size()), task.epochs);
   Feed feed(task.setting, support, seed_of(seed, "tune"));
   const TowerInputs held_out(task.setting, validation, true);
   Tuned tuned{.head = head, .start = {}, .values = {}, .at_start = {}, .at_best = {}, .steps = steps};

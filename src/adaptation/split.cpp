@@ -144,11 +144,11 @@ class Reachable {
 // The units of a seed in their order, and which of them are validation's.
 class Plan {
  public:
-  Plan(const Units& units, std::uint64_t seed, std::int64_t shots)
+  Plan(const Units& units, std::uint64_t seed, std::int64_t shots, std::int64_t wanted)
       : units_(units),
         order_(in_order(units, seed, "few-shot")),
         shots_(shots),
-        wanted_(validation_shots(shots)),
+        wanted_(wanted),
         taken_(units.counts.size()),
         concepts_(units.counts.size()),
         of_class_(units.counts.size()) {
@@ -225,7 +225,7 @@ class Plan {
 
   const Units& units_;
   std::vector<const Unit*> order_;
-  std::int64_t shots_, wanted_;
+  std::int64_t shots_, wanted_;                 // of a class, for support and for validation
   std::vector<std::int64_t> taken_, concepts_;  // for validation, by class
   std::vector<std::vector<const Unit*>> of_class_;
   std::unordered_set<const Unit*> validation_;
@@ -251,21 +251,21 @@ RowList draw(const Labelled& items, const std::vector<const Unit*>& units, std::
 }
 
 // Classes that some seed finds too small.
-std::set<std::int64_t> too_small(const Units& units, std::int64_t shots, std::int64_t seeds) {
+std::set<std::int64_t> too_small(const Units& units, std::int64_t shots, std::int64_t seeds, double share) {
   std::set<std::int64_t> labels;
   for (std::int64_t seed = 1; seed <= seeds; ++seed) {
-    const Plan plan(units, static_cast<std::uint64_t>(seed), shots);
+    const Plan plan(units, static_cast<std::uint64_t>(seed), shots, validation_shots(shots, share));
     labels.insert(plan.too_few().begin(), plan.too_few().end());
   }
   return labels;
 }
 
 // The most that all classes allow, below `shots`, which are too many: fewer never need more.
-std::int64_t most_shots(const Units& units, std::int64_t shots, std::int64_t seeds) {
+std::int64_t most_shots(const Units& units, std::int64_t shots, std::int64_t seeds, double share) {
   std::int64_t allowed = 0, refused = std::min(shots, *std::ranges::min_element(units.counts) + 1);
   while (refused - allowed > 1) {
     const std::int64_t middle = std::midpoint(allowed, refused);
-    (too_small(units, middle, seeds).empty() ? allowed : refused) = middle;
+    (too_small(units, middle, seeds, share).empty() ? allowed : refused) = middle;
   }
   return allowed;
 }
@@ -281,20 +281,20 @@ std::string size_text(const Labelled& items, const Units& units, const FewShotPo
 }
 
 [[noreturn]] void fail_too_few(const Labelled& items, const Units& units, const FewShotPool& pool,
-                               std::int64_t shots, std::int64_t seeds) {
-  const std::set<std::int64_t> labels = too_small(units, shots, seeds);
-  const bool by_concept = std::ranges::any_of(labels, [&](std::int64_t label) {
-    return item_at(units.counts, label) >= shots + validation_shots(shots);
-  });
+                               std::int64_t shots, std::int64_t seeds, double share) {
+  const std::set<std::int64_t> labels = too_small(units, shots, seeds, share);
+  const std::int64_t validation = validation_shots(shots, share);
+  const bool by_concept = std::ranges::any_of(
+      labels, [&](std::int64_t label) { return item_at(units.counts, label) >= shots + validation; });
   std::vector<std::string> names;
   for (const std::int64_t label : labels) names.push_back(size_text(items, units, pool, label, by_concept));
-  const std::int64_t largest = most_shots(units, shots, seeds);
+  const std::int64_t largest = most_shots(units, shots, seeds, share);
   std::string remedy = largest > 0
                            ? cat("all classes allow at most ", largest, largest == 1 ? " shot" : " shots")
                            : "a class needs two items or more, of two concepts where there are concepts";
   if (!pool.kept_for_test.empty()) remedy += "; a smaller --test-share keeps fewer for the test";
   fail(Exit::data, data_of(items),
-       cat(shots, shots == 1 ? " shot" : " shots", " and ", validation_shots(shots), " for validation",
+       cat(shots, shots == 1 ? " shot" : " shots", " and ", validation, " for validation",
            by_concept ? ", of other concepts," : "", " are more than ", names.size(),
            names.size() == 1 ? " class allows: " : " classes allow: ", some_of(names, "; ", kClassesShown)),
        cat(remedy, "; --leave-out-small goes on without such classes"));
@@ -355,28 +355,31 @@ FewShotPool make_pool(const Labelled& items, const Labelled& test, bool leave_ou
 }
 
 std::vector<std::string> too_small_classes(const Labelled& items, const FewShotPool& pool, std::int64_t shots,
-                                           std::int64_t seeds) {
+                                           std::int64_t seeds, double validation_share) {
   std::vector<std::string> names;
-  for (const std::int64_t label : too_small(units_of(items, pool.rows), shots, seeds))
+  for (const std::int64_t label : too_small(units_of(items, pool.rows), shots, seeds, validation_share))
     names.push_back(item_at(items.classes, label));
   return names;
 }
 
 std::vector<FewShotSplit> make_splits(const Labelled& items, const FewShotPool& pool,
-                                      const std::vector<std::int64_t>& shots, std::int64_t seeds) {
+                                      const std::vector<std::int64_t>& shots, std::int64_t seeds,
+                                      double validation_share) {
   TORCH_CHECK(!shots.empty() && std::ranges::min(shots) > 0 && seeds > 0);
   const Units units = units_of(items, pool.rows);
   warn_of_single_concepts(items, units, "support and validation");
   const std::int64_t most = std::ranges::max(shots);
-  if (!too_small(units, most, seeds).empty()) fail_too_few(items, units, pool, most, seeds);
+  const auto held_out = [=](std::int64_t count) { return validation_shots(count, validation_share); };
+  if (!too_small(units, most, seeds, validation_share).empty())
+    fail_too_few(items, units, pool, most, seeds, validation_share);
   std::vector<FewShotSplit> splits;
   for (std::int64_t one = 1; one <= seeds; ++one) {
     const auto seed = static_cast<std::uint64_t>(one);
-    const Plan plan(units, seed, most);
+    const Plan plan(units, seed, most, held_out(most));
     std::vector<RowList> support, validation;  // by class, in the order of drawing
     for (std::int64_t label = 0; label < static_cast<std::int64_t>(items.classes.size()); ++label) {
       support.push_back(draw(items, plan.part(label, false), label, most, seed));
-      validation.push_back(draw(items, plan.part(label, true), label, validation_shots(most), seed));
+      validation.push_back(draw(items, plan.part(label, true), label, held_out(most), seed));
     }
     const auto first_of_each = [](const std::vector<RowList>& drawn, std::int64_t wanted) {
       RowList rows;
@@ -386,7 +389,7 @@ std::vector<FewShotSplit> make_splits(const Labelled& items, const FewShotPool& 
     };
     for (const std::int64_t count : shots)
       splits.push_back(
-          {count, seed, first_of_each(support, count), first_of_each(validation, validation_shots(count))});
+          {count, seed, first_of_each(support, count), first_of_each(validation, held_out(count))});
   }
   return splits;
 }

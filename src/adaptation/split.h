@@ -3,6 +3,7 @@
 // choose on).
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -20,7 +21,11 @@ struct FewShotSplit {
   std::vector<std::int64_t> support, validation;  // ascending; `shots` and validation_shots() a class
 };
 
-inline std::int64_t validation_shots(std::int64_t shots) { return std::min<std::int64_t>(shots, 4); }
+// A share of the shots where one is given: four items choose badly between classifiers of a thousand.
+inline std::int64_t validation_shots(std::int64_t shots, double share = 0) {
+  if (share <= 0) return std::min<std::int64_t>(shots, 4);
+  return std::max<std::int64_t>(1, std::llround(share * static_cast<double>(shots)));
+}
 
 // What is drawn from, and what is asked in the end. Without data of its own the test part is taken from the
 // same items, in whole groups, about a share `test_share` of each class, at least one item where it has two and
@@ -44,10 +49,11 @@ FewShotPool make_pool(const Labelled& items, const Labelled& test, bool leave_ou
 // content, and a warning says so. Error(data) naming every class that does not allow `shots` and
 // validation_shots() of other concepts, and the largest number of shots that all classes allow.
 std::vector<FewShotSplit> make_splits(const Labelled& items, const FewShotPool& pool,
-                                      const std::vector<std::int64_t>& shots, std::int64_t seeds);
+                                      const std::vector<std::int64_t>& shots, std::int64_t seeds,
+                                      double validation_share = 0);
 // Classes for which make_splits refuses, in their order.
 std::vector<std::string> too_small_classes(const Labelled& items, const FewShotPool& pool, std::int64_t shots,
-                                           std::int64_t seeds);
+                                           std::int64_t seeds, double validation_share = 0);
 
 // A JSON file: contents instead of row numbers, so that it holds for any order of the manifest; it carries a
 // checksum of itself.

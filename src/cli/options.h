@@ -87,6 +87,8 @@ struct FewShotOptions {
   double test_share = 0.25;
   std::vector<std::int64_t> shots = {};           // none: 1, 2, 4, 8, 16, or those of a splits file
   std::int64_t seeds = 0;                         // 0: 10, or those of a splits file
+  double validation_share = 0;                    // of the shots; 0: min(shots, 4) a class
+  std::int64_t epochs = 0;                        // of a tower's training; 0: by the number of items
   std::vector<std::string> methods = {};          // none: all on frozen features; "all": those that train, too
   std::string class_names, templates = "simple";  // --labels FILE; default: the labels are the names
   std::string results;                            // "": RUN/fewshot/NAME.jsonl
@@ -158,6 +160,7 @@ struct CompleteOptions {
 };
 struct FollowsOptions {
   std::string run, first, second, objective;
+  std::string pairs;  // a file of lines FIRST TAB SECOND instead; "-": standard input
   std::string checkpoint = "best", device = "auto";
   bool json = false;
 };

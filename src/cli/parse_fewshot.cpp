@@ -86,10 +86,18 @@ void add_fewshot(Grammar& grammar) {
   add_shots(app, options->shots);
   add_integer(app, "--seeds", options->seeds, 1, 1000, "splits for each number of shots (default: 10)")
       ->default_str("");
+  app.add_option("--validation-share", options->validation_share,
+                 "items of a class to choose on, as a share of its shots (default: min(shots, 4) items)")
+      ->type_name("SHARE")
+      ->take_last()
+      ->check(check_share);
   add_list(app, "--methods", options->methods, "NAME,NAME,...",
            "which methods (docs/few_shot.md); all: those that train a tower, too (default: all on frozen "
            "features)")
       ->delimiter(',');
+  add_integer(app, "--epochs", options->epochs, 1, 1000,
+              "for lora, fine_tune and wise_ft: epochs at most (default: 3, more of few items)")
+      ->default_str("");
   add_value(app, "--labels", options->class_names, "FILE",
             "names of the classes, one a line: the label, or the label, a tab and its names (default: the "
             "labels)");

@@ -117,16 +117,22 @@ void add_follows(Grammar& grammar) {
       grammar.app, grammar, "follows", kGroup,
       "how likely one sentence is what comes after another (next_sentence)",
       {{"a probability", "duet follows runs/sentences \"It rained all day.\" \"The streets were wet.\""},
-       {"the other way round",
-        "duet follows runs/sentences \"The streets were wet.\" \"It rained all day.\""}});
+       {"the other way round", "duet follows runs/sentences \"The streets were wet.\" \"It rained all day.\""},
+       {"many at once: lines of two texts with a TAB between them",
+        "duet follows runs/sentences --pairs pairs.tsv"}});
   add_run(app, options->run);
-  add_value(app, "FIRST", options->first, "TEXT", "a sentence")->required();
-  add_value(app, "SECOND", options->second, "TEXT", "does it come next?")->required();
+  CLI::Option* first = add_value(app, "FIRST", options->first, "TEXT", "a sentence");
+  CLI::Option* second = add_value(app, "SECOND", options->second, "TEXT", "does it come next?");
+  CLI::Option* pairs = add_value(app, "--pairs", options->pairs, "FILE",
+                                 "lines of two texts with a TAB between them; -: standard input");
   add_objective(app, options->objective, "the first next_sentence");
   add_switch(app, "--json", options->json, "print one JSON object");
   add_checkpoint(app, options->checkpoint);
   add_device(app, options->device);
-  app.callback([&grammar, options] {
+  app.callback([&grammar, &app, options, first, second, pairs] {
+    require_one_of(app, {first, pairs});
+    if (first->count() > 0 && second->count() == 0)
+      fail(Exit::usage, "duet follows", "SECOND is missing", "usage: " + usage_of(app));
     check_utf8(options->first + options->second, "duet follows");
     grammar.command = *options;
   });

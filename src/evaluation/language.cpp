@@ -4,6 +4,7 @@
 #include <ATen/ops/multinomial.h>
 #include <ATen/ops/softmax.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "core/error.h"
@@ -14,6 +15,7 @@ namespace duet {
 namespace {
 
 constexpr std::string_view kMaskWord = "[MASK]";
+constexpr std::size_t kPairsAtOnce = 64;
 
 using Ids = std::vector<std::int64_t>;
 
@@ -136,21 +138,39 @@ Continuation continue_text(const SavedModel& saved, ContinuesTexts& objective, s
   return continuation;
 }
 
+std::vector<double> probabilities_of_next(const SavedModel& saved, JudgesNext& objective,
+                                          const std::vector<std::pair<std::string, std::string>>& pairs) {
+  const torch::NoGradGuard no_grad;
+  const TextEncoderSpec& text = saved.recipe.model.text;
+  std::vector<double> probabilities;
+  for (std::size_t begin = 0; begin < pairs.size(); begin += kPairsAtOnce) {
+    const std::size_t end = std::min(pairs.size(), begin + kPairsAtOnce);
+    std::vector<std::string> first, second;
+    Batch batch;
+    for (std::size_t i = begin; i < end; ++i) {
+      first.push_back(pairs[i].first);
+      second.push_back(pairs[i].second);
+      batch.rows.push_back(static_cast<std::int64_t>(i - begin));
+    }
+    std::tie(batch.tokens, batch.valid) =
+        encode_captions(saved.texts(), first, text.format, text.pad_to_context);
+    std::tie(batch.follows, batch.follows_valid) =
+        encode_captions(saved.texts(), second, text.format, text.pad_to_context);
+    EncodedBatch both = encoded(saved, batch);
+    const auto answers = objective.follows(both).to(torch::kCPU, torch::kDouble).contiguous();
+    probabilities.insert(probabilities.end(), answers.data_ptr<double>(),
+                         answers.data_ptr<double>() + answers.numel());
+  }
+  return probabilities;
+}
+
 double probability_of_next(const SavedModel& saved, JudgesNext& objective, const std::string& first,
                            const std::string& second) {
-  const torch::NoGradGuard no_grad;
-  const Tokenizer& tokenizer = saved.texts();
-  const TextEncoderSpec& text = saved.recipe.model.text;
   for (const std::string& sentence : {first, second}) {
-    if (tokenizer.encode(sentence).empty()) fail(Exit::usage, "a sentence", "is empty", "give two sentences");
+    if (saved.texts().encode(sentence).empty())
+      fail(Exit::usage, "a sentence", "is empty", "give two sentences");
   }
-  Batch batch;
-  std::tie(batch.tokens, batch.valid) = encode_captions(tokenizer, {first}, text.format, text.pad_to_context);
-  std::tie(batch.follows, batch.follows_valid) =
-      encode_captions(tokenizer, {second}, text.format, text.pad_to_context);
-  batch.rows = {0};
-  EncodedBatch both = encoded(saved, batch);
-  return objective.follows(both)[0].item<double>();
+  return probabilities_of_next(saved, objective, {{first, second}}).front();
 }
 
 }  // namespace duet

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "losses/shown.h"
@@ -38,7 +39,9 @@ struct Continuation {
 Continuation continue_text(const SavedModel& saved, ContinuesTexts& objective, std::string_view prompt,
                            const ContinueOptions& options);
 
-// How likely `second` is what stands behind `first`.
+// Of each pair, how likely its second text is what stands behind the first.
+std::vector<double> probabilities_of_next(const SavedModel& saved, JudgesNext& objective,
+                                          const std::vector<std::pair<std::string, std::string>>& pairs);
 double probability_of_next(const SavedModel& saved, JudgesNext& objective, const std::string& first,
                            const std::string& second);
 

@@ -300,6 +300,20 @@ TEST(FewShot, RowsOfAnotherStudyAreNotUsed) {
   EXPECT_EQ(refused(relabelled, made_up_task(), "model").exit, Exit::usage);
 }
 
+TEST(FewShot, EpochsAreOfTheRowsThatTrainForThem) {
+  const FewShotData data = made_up_items();
+  const FewShotSplit split = made_up_splits({4}, 1).front();
+  AdaptationTask longer = made_up_task();
+  longer.epochs = 20;
+  const FewShotBench usual(data, made_up_task(), "model"), other(data, longer, "model");
+  for (const MethodKind& kind : method_kinds())
+    EXPECT_EQ(usual.identity(kind.name, split) == other.identity(kind.name, split), !kind.needs_network)
+        << kind.name;
+  EXPECT_EQ(usual.identity(kZeroShot, {}), other.identity(kZeroShot, {}));
+  longer.epochs = 21;
+  EXPECT_NE(FewShotBench(data, longer, "model").identity("lora", split), other.identity("lora", split));
+}
+
 TEST(FewShot, UnreadablePicturesAreNeitherDrawnNorAsked) {
   FewShotData data = made_up_items();
   const std::vector<FewShotSplit> splits = made_up_splits({2}, 1);

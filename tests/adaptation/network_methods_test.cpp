@@ -84,6 +84,21 @@ TEST(FineTune, IsAFunctionOfTheSeed) {
   EXPECT_TRUE(one.at("image.stem_norm.running_mean").equal(drawn.before.at("image.stem_norm.running_mean")));
 }
 
+TEST(NetworkMethods, TrainForTheEpochsThatAreAskedFor) {
+  DrawnTask drawn(kTextTower, Items::texts, 16);
+  const auto steps = [&](FitMethod fit) {
+    return fit(drawn.task, drawn.support, drawn.validation, kSeed).chosen.at("steps").get<std::int64_t>();
+  };
+  ASSERT_EQ(drawn.support.items.size(), 48u);  // two batches an epoch
+  EXPECT_EQ(steps(fit_fine_tune), 40);         // 80 steps, but twenty epochs at most
+  drawn.task.epochs = 3;
+  for (const FitMethod fit : {fit_lora, fit_fine_tune, fit_wise_ft}) EXPECT_EQ(steps(fit), 6);
+  // Not the training of before, though all else is the same.
+  drawn.task.epochs = 25;
+  EXPECT_EQ(steps(fit_fine_tune), 50);
+  EXPECT_EQ(fit_wise_ft(drawn.task, drawn.support, drawn.validation, kSeed).curve.size(), 11u);
+}
+
 TEST(WiseFt, GoesFromTheStartToTheTuned) {
   const DrawnTask drawn(both_towers(), Items::pictures, 8);
   const Adapted wise = fit_wise_ft(drawn.task, drawn.support, drawn.validation, kSeed);

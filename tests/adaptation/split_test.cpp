@@ -68,10 +68,11 @@ bool disjoint(const std::set<std::string>& a, const std::set<std::string>& b) {
 }
 
 // No picture twice, no concept and no content in two parts, every class with what it is due.
-void check(const Labelled& items, const FewShotPool& pool, const FewShotSplit& split, bool concepts = true) {
+void check(const Labelled& items, const FewShotPool& pool, const FewShotSplit& split, bool concepts = true,
+           double share = 0) {
   EXPECT_TRUE(std::ranges::is_sorted(split.support) && std::ranges::is_sorted(split.validation));
-  for (const auto& [rows, due] :
-       {std::pair(split.support, split.shots), std::pair(split.validation, validation_shots(split.shots))}) {
+  for (const auto& [rows, due] : {std::pair(split.support, split.shots),
+                                  std::pair(split.validation, validation_shots(split.shots, share))}) {
     std::map<std::int64_t, std::int64_t> counts;
     for (const std::int64_t row : rows) {
       ++counts[items.labels.at(static_cast<std::size_t>(row)).front()];
@@ -131,6 +132,24 @@ TEST(FewShotSplits, AreNested) {
     EXPECT_TRUE(std::ranges::includes(splits[i].validation, splits[i - 1].validation));
   }
   EXPECT_NE(splits[0].support, splits[4].support);  // another seed, another draw
+}
+
+TEST(FewShotSplits, ValidationGrowsWithTheShotsWhereAShareIsGiven) {
+  EXPECT_EQ(validation_shots(16), 4);
+  EXPECT_EQ(validation_shots(16, 0.5), 8);
+  EXPECT_EQ(validation_shots(1, 0.1), 1);
+  const Labelled items = irregular(3);
+  const FewShotPool pool = make_pool(items, 0.2);
+  const std::vector<FewShotSplit> splits = make_splits(items, pool, {1, 8, 24}, 6, 0.5);
+  ASSERT_EQ(splits.size(), 18u);
+  for (std::size_t i = 0; i < splits.size(); ++i) {
+    check(items, pool, splits[i], true, 0.5);
+    if (i % 3 > 0) {
+      EXPECT_TRUE(std::ranges::includes(splits[i].validation, splits[i - 1].validation));
+    }
+  }
+  EXPECT_THAT(failure_of([&] { make_splits(items, pool, {60}, 2, 0.5); }).text,
+              HasSubstr("60 shots and 30 for validation, of other concepts, are more than 5 classes allow"));
 }
 
 TEST(FewShotSplits, ShotsComeFromAsManyConceptsAsThereAre) {

@@ -18,6 +18,8 @@ TEST(ParseFewShot, Defaults) {
   EXPECT_EQ(o.test_share, .25);
   EXPECT_THAT(o.shots, IsEmpty());
   EXPECT_EQ(o.seeds, 0);
+  EXPECT_EQ(o.epochs, 0);
+  EXPECT_EQ(o.validation_share, 0);
   EXPECT_THAT(o.methods, IsEmpty());
   EXPECT_EQ(o.templates, "simple");
   EXPECT_EQ(o.labels.concept_column, "concept");
@@ -42,6 +44,10 @@ TEST(ParseFewShot, Options) {
                                            "4",
                                            "--seeds",
                                            "3",
+                                           "--epochs",
+                                           "20",
+                                           "--validation-share",
+                                           "0.25",
                                            "--methods",
                                            "ridge,tip_adapter",
                                            "--methods",
@@ -82,6 +88,8 @@ TEST(ParseFewShot, Options) {
   EXPECT_EQ(o.test, "b.csv");
   EXPECT_THAT(o.shots, ElementsAre(1, 4));
   EXPECT_EQ(o.seeds, 3);
+  EXPECT_EQ(o.epochs, 20);
+  EXPECT_EQ(o.validation_share, .25);
   EXPECT_THAT(o.methods, ElementsAre("ridge", "tip_adapter", "coop"));
   EXPECT_EQ(o.class_names, "names.txt");
   EXPECT_EQ(o.templates, "openai");
@@ -123,6 +131,8 @@ TEST(ParseFewShot, RefusesWhatHasNoMeaning) {
   refused({"--shots", "1,two"}, "'two' is no number of shots");
   refused({"--seeds", "0"}, "1 to 1,000");
   refused({"--test-share", "1"}, "above 0 and below 1");
+  refused({"--validation-share", "0"}, "above 0 and below 1");
+  refused({"--epochs", "0"}, "1 to 1,000");
   refused({"--test", "b.csv", "--test-share", "0.5"}, "exclude each other");
   refused({"--leave-out-shared"}, "needs --test");
   refused({"--separator", ";"}, "one label an item");

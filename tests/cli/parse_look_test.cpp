@@ -55,7 +55,11 @@ TEST(Parse, Follows) {
   const auto o = parse_to<FollowsOptions>({"follows", "runs/x", "It rained.", "All was wet."});
   EXPECT_EQ(o.first, "It rained.");
   EXPECT_EQ(o.second, "All was wet.");
+  EXPECT_EQ(o.pairs, "");
   EXPECT_EQ(parse_words({"follows", "runs/x", "It rained."}).exit_code, 2);
+  EXPECT_EQ(parse_to<FollowsOptions>({"follows", "runs/x", "--pairs", "p.tsv"}).pairs, "p.tsv");
+  EXPECT_EQ(parse_words({"follows", "runs/x"}).exit_code, 2);
+  EXPECT_EQ(parse_words({"follows", "runs/x", "It rained.", "All was wet.", "--pairs", "p.tsv"}).exit_code, 2);
 }
 
 TEST(Parse, NeighboursOfASum) {

@@ -197,6 +197,20 @@ TEST_F(FewShotCommand, RefusesBadInput) {
   refused({"--data", "all.csv", "--methods", "ridge", "--shots", "1", "--against", "tip_adapter"}, 2,
           "'tip_adapter' is none of the methods of this study");
   refused({"--data", "all.csv", "--test", "test.csv"}, 3, "stand in test.csv too");
+  refused({"--data", "all.csv", "--methods", "ridge", "--shots", "1", "--epochs", "9"}, 2,
+          "no method of this study trains a tower; leave it out, or name one by --methods: lora, fine_tune, "
+          "wise_ft");
+  const Arguments shared = {
+      "--data",   "all.csv",   "--methods", "ridge",      "--shots",           "4", "--seeds", "1",
+      "--splits", "kept.json", "--results", "kept.jsonl", "--validation-share"};
+  const auto with = [&shared](const char* share) {
+    Arguments all = shared;
+    all.emplace_back(share);
+    return all;
+  };
+  ASSERT_EQ(fewshot(with("0.5")).exit, 0);
+  EXPECT_EQ(fewshot(with("0.5")).exit, 0);
+  refused(with("0.25"), 2, "items to choose on beside 4 shots, not ");
   refused({"--data", "gone.csv"}, 3, "gone.csv");
   refused({"--data", "all.csv", "--csv", "nowhere/table.csv"}, 2, "there is no folder");
   write_file(*folder_ / "templates.txt", "a picture of nothing\n");

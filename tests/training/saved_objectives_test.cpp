@@ -205,6 +205,13 @@ TEST(SavedObjectives, SentenceThatComesNextIsLikelierThanAnother) {
     EXPECT_LT(probability_of_next(saved, judge, first, documents[(i + 1) % documents.size()].second), 0.5)
         << first;
   }
+  // Many at once are judged as each is alone.
+  std::vector<std::pair<std::string, std::string>> many;
+  for (std::size_t i = 0; i < 70; ++i) many.emplace_back(documents[i % 6].first, documents[i % 5].second);
+  const std::vector<double> all = probabilities_of_next(saved, judge, many);
+  ASSERT_EQ(all.size(), many.size());
+  for (const std::size_t i : {0, 3, 11, 63, 64, 69})
+    EXPECT_NEAR(all[i], probability_of_next(saved, judge, many[i].first, many[i].second), 1e-4) << i;
   const Failure empty = failure_of([&] { probability_of_next(saved, judge, "the red fox", " "); });
   EXPECT_EQ(empty.exit, Exit::usage);
 }

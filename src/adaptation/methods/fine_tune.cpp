@@ -34,8 +34,8 @@ std::string bytes_of(const torch::Tensor& tensor) {
 // Of all that the training follows from.
 std::string key_of(const AdaptationTask& task, const Part& support, const Part& validation,
                    std::uint64_t seed) {
-  std::string key =
-      cat(task.saved->identity, ' ', seed, ' ', task.logit_scale, ' ', bytes_of(task.class_vectors));
+  std::string key = cat(task.saved->identity, ' ', seed, ' ', task.epochs, ' ', task.logit_scale, ' ',
+                        bytes_of(task.class_vectors));
   for (const Part* part : {&support, &validation}) {
     key += cat(' ', bytes_of(part->tower), ' ', bytes_of(part->labels));
     for (const std::int64_t row : part->items)

@@ -63,6 +63,18 @@ FewShotPlan methods_of(const FewShotOptions& options) {
   return plan;
 }
 
+// Epochs are those of a training.
+void check_epochs(const FewShotOptions& options, const FewShotPlan& plan) {
+  if (options.epochs == 0 ||
+      std::ranges::any_of(plan.methods, [](const MethodKind* kind) { return kind->needs_network; }))
+    return;
+  std::vector<std::string> able;
+  for (const MethodKind& kind : method_kinds())
+    if (kind.needs_network) able.emplace_back(kind.name);
+  fail(Exit::usage, "--epochs", "no method of this study trains a tower",
+       cat("leave it out, or name one by --methods: ", joined(able, ", ")));
+}
+
 // What differences are from is one of the rows.
 void check_against(const FewShotOptions& options, const FewShotBench& bench, const FewShotPlan& plan) {
   if (options.against.empty()) return;
@@ -113,6 +125,15 @@ std::vector<FewShotSplit> replayed(const FewShotOptions& options, FewShotData& d
                                                              split.shots) != options.shots.end();
     return !is_asked || !seeds.contains(split.seed);
   });
+  for (const FewShotSplit& split : kept.splits) {
+    const std::int64_t wanted = static_cast<std::int64_t>(data.classes().size()) *
+                                validation_shots(split.shots, options.validation_share);
+    if (options.validation_share > 0 && static_cast<std::int64_t>(split.validation.size()) != wanted)
+      fail(Exit::usage, "--validation-share",
+           cat(options.splits, " has ", split.validation.size(), " items to choose on beside ", split.shots,
+               " shots, not ", wanted),
+           "leave --validation-share out, or name another file by --splits");
+  }
   log_info(cat(options.splits, ": ", kept.splits.size(), " splits are replayed"));
   return std::move(kept.splits);
 }
@@ -120,8 +141,8 @@ std::vector<FewShotSplit> replayed(const FewShotOptions& options, FewShotData& d
 std::vector<FewShotSplit> drawn(const FewShotOptions& options, FewShotData& data) {
   const std::vector<std::int64_t>& shots = options.shots.empty() ? kShots : options.shots;
   const std::int64_t seeds = options.seeds == 0 ? kSeeds : options.seeds;
-  if (options.leave_out_small) leave_out_small(data, shots.back(), seeds);
-  return make_splits(data.items, data.pool, shots, seeds);
+  if (options.leave_out_small) leave_out_small(data, shots.back(), seeds, options.validation_share);
+  return make_splits(data.items, data.pool, shots, seeds, options.validation_share);
 }
 
 void compute_features(const FewShotOptions& options, const SavedModel& saved, const EmbedSetting& setting,
@@ -169,6 +190,7 @@ AdaptationTask task_of(const FewShotOptions& options, const SavedModel& saved, c
                       .saved = &saved,
                       .setting = setting};
   task.setting.progress = false;
+  task.epochs = options.epochs;
   if (!data.features.rows.defined() || !saved.tokenizer || !saved.model->text) return task;
   task.names = names_of(options, data.classes());
   task.name_vectors = name_vectors(setting, saved, task.names, task.templates, cache_folder(options.run));
@@ -189,7 +211,8 @@ fs::path results_of(const FewShotOptions& options, const FewShotBench& bench, co
   make_folder(folder);
   const fs::path data = fs::path(options.data).lexically_normal();
   const std::string stem = data.has_filename() ? data.stem().string() : data.parent_path().stem().string();
-  return folder / cat(stem, "-", bench.identity("", largest(plan.splits)).substr(0, 8), ".jsonl");
+  const std::string epochs = options.epochs > 0 ? cat("-", options.epochs, "-epochs") : "";
+  return folder / cat(stem, "-", bench.identity("", largest(plan.splits)).substr(0, 8), epochs, ".jsonl");
 }
 
 std::vector<const FewShotRow*> rows_of(const FewShotBench& bench, const FewShotPlan& plan,
@@ -281,6 +304,7 @@ int stopped(const FewShotResults& results) {
 int run_fewshot(const FewShotOptions& options) {
   check_outs(options);
   FewShotPlan plan = methods_of(options);
+  check_epochs(options, plan);
   std::optional<EarlySignals> early(std::in_place, "\nstopped before the first fit: nothing to keep\n");
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
   EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
