@@ -52,6 +52,20 @@ class Selection {
   std::vector<Hit> hits_;
 };
 
+// rows, weights [Q, k], targets [N, C] -> [Q, C]. In fp64: of nearly all votes few are left for the other
+// answer.
+torch::Tensor class_by_class(const torch::Tensor& rows, const torch::Tensor& weights,
+                             const torch::Tensor& targets) {
+  const auto labels = targets.to(torch::kDouble);
+  auto shares = weights.to(torch::kDouble);
+  shares = shares / shares.sum(1, true);
+  auto votes = at::zeros({rows.size(0), labels.size(1)}, torch::kDouble);
+  for (std::int64_t rank = 0; rank < rows.size(1); ++rank)
+    votes.addcmul_(shares.slice(1, rank, rank + 1), labels.index_select(0, rows.select(1, rank)));
+  const auto yes = votes * (1 - kSpread) + kSpread / 2;
+  return (yes / (1 - yes)).log().to(torch::kFloat);
+}
+
 }  // namespace
 
 Neighbours nearest_neighbours(const torch::Tensor& gallery, const torch::Tensor& queries, std::int64_t k) {
@@ -79,26 +93,27 @@ Neighbours nearest_neighbours(const torch::Tensor& gallery, const torch::Tensor&
   return found;
 }
 
-torch::Tensor knn_logits(const Neighbours& neighbours, const torch::Tensor& labels, std::int64_t classes,
+torch::Tensor knn_logits(const Neighbours& neighbours, const torch::Tensor& targets, std::int64_t classes,
                          std::int64_t k, double temperature) {
   const auto rows = neighbours.rows.slice(1, 0, k);
   // Less the nearest one's cosine, so that no temperature overflows.
   const auto nearest = neighbours.cosines.slice(1, 0, 1);
   auto weights = ((neighbours.cosines.slice(1, 0, k) - nearest) / temperature).exp();
   weights = weights / weights.sum(1, true);
+  if (targets.dim() == 2) return class_by_class(rows, weights, targets);
   const auto votes = at::zeros({rows.size(0), classes}, torch::kFloat)
-                         .scatter_add_(1, labels.index_select(0, rows.flatten()).view(rows.sizes()), weights);
+                         .scatter_add_(1, targets.index_select(0, rows.flatten()).view(rows.sizes()), weights);
   return (votes * (1 - kSpread) + kSpread / static_cast<double>(classes)).log();
 }
 
-ChosenK choose_k(const torch::Tensor& gallery, const torch::Tensor& labels, std::int64_t classes,
-                 const torch::Tensor& validation, const torch::Tensor& validation_labels) {
+ChosenK choose_k(const torch::Tensor& gallery, const torch::Tensor& targets, std::int64_t classes,
+                 const torch::Tensor& validation, const torch::Tensor& validation_targets) {
   const std::int64_t most = std::min(kKnnMost, gallery.size(0));
   const Neighbours neighbours = nearest_neighbours(gallery, validation, most);
   ChosenK chosen;
   for (const std::int64_t k : {1, 2, 5, 10, 20, 50, 100, 200}) {
     if (k > most) break;
-    const Judgement judgement = judge(knn_logits(neighbours, labels, classes, k), validation_labels);
+    const Judgement judgement = judge(knn_logits(neighbours, targets, classes, k), validation_targets);
     chosen.tried.emplace_back(k, judgement);
     if (!chosen.judgement.better_than(judgement)) {
       chosen.k = k;

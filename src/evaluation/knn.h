@@ -24,8 +24,9 @@ struct Neighbours {
 Neighbours nearest_neighbours(const torch::Tensor& gallery, const torch::Tensor& queries, std::int64_t k);
 
 // [Q, C]: log of a class's share of the first k neighbours' votes. A thousandth of all votes is spread over all
-// classes, so that one without neighbours has a finite logit. labels [N] int64, of the gallery.
-torch::Tensor knn_logits(const Neighbours& neighbours, const torch::Tensor& labels, std::int64_t classes,
+// classes, so that one without neighbours has a finite logit. Targets of the gallery: [N] int64, or [N, C] of 0
+// and 1 (several labels an item); then each class is voted on by itself, and its logit is log(yes / no).
+torch::Tensor knn_logits(const Neighbours& neighbours, const torch::Tensor& targets, std::int64_t classes,
                          std::int64_t k, double temperature = kKnnTemperature);
 
 // The best of 1, 2, 5, 10, 20, 50, 100, 200 neighbours on items held out; of equals the most.
@@ -34,7 +35,7 @@ struct ChosenK {
   Judgement judgement;
   std::vector<std::pair<std::int64_t, Judgement>> tried = {};  // ascending
 };
-ChosenK choose_k(const torch::Tensor& gallery, const torch::Tensor& labels, std::int64_t classes,
-                 const torch::Tensor& validation, const torch::Tensor& validation_labels);
+ChosenK choose_k(const torch::Tensor& gallery, const torch::Tensor& targets, std::int64_t classes,
+                 const torch::Tensor& validation, const torch::Tensor& validation_targets);
 
 }  // namespace duet

@@ -115,13 +115,9 @@ LinearProbe LogisticProblem::fit(double c, double tolerance, int iterations) {
   return {weight.to(torch::kFloat), (bias_ - weight_.mv(mean_)).to(torch::kFloat)};
 }
 
-LinearProbe fit_logistic(const torch::Tensor& features, const torch::Tensor& labels, std::int64_t classes,
+LinearProbe fit_logistic(const torch::Tensor& features, const torch::Tensor& targets, std::int64_t classes,
                          double c) {
-  return LogisticProblem(features, labels, classes).fit(c);
-}
-
-LinearProbe fit_one_vs_rest(const torch::Tensor& features, const torch::Tensor& targets, double c) {
-  return LogisticProblem(features, targets, targets.size(1)).fit(c);
+  return LogisticProblem(features, targets, classes).fit(c);
 }
 
 ChosenC choose_c(LogisticProblem& problem, const torch::Tensor& features, const torch::Tensor& targets,

@@ -56,10 +56,8 @@ class LogisticProblem {
 // Sum over items of the cross entropy; logits [N, C] become its gradient. Targets as above.
 double logistic_loss(torch::Tensor& logits, const torch::Tensor& targets);
 
-LinearProbe fit_logistic(const torch::Tensor& features, const torch::Tensor& labels, std::int64_t classes,
+LinearProbe fit_logistic(const torch::Tensor& features, const torch::Tensor& targets, std::int64_t classes,
                          double c);
-// targets [N, C] of 0 and 1.
-LinearProbe fit_one_vs_rest(const torch::Tensor& features, const torch::Tensor& targets, double c);
 
 // The search of CLIP (Radford et al. 2021, appendix A.3): 1e-6, 1e-4, ... 1e6, then around the best one in
 // steps that are halved down to 8 a decade. Judged on items held out; of equals the smaller C. It goes no

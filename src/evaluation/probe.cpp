@@ -72,7 +72,7 @@ std::function<torch::Tensor(const torch::Tensor&)> refitted(const Candidate& bes
   }
   const LinearProbe probe = options.kind == "ridge"
                                 ? RidgeProblem(features, targets, options.classes).fit(best.value)
-                                : LogisticProblem(features, targets, options.classes).fit(best.value);
+                                : fit_logistic(features, targets, options.classes, best.value);
   return [probe](const auto& asked) { return probe.logits(asked); };
 }
 
@@ -80,9 +80,6 @@ std::function<torch::Tensor(const torch::Tensor&)> refitted(const Candidate& bes
 
 FittedProbe fit_probe(const ProbeOptions& options, const ProbeItems& train, const ProbeItems& validation) {
   const bool several = train.targets.dim() == 2;
-  if (several && options.kind != "linear_probe")
-    fail(Exit::usage, cat("--task ", options.kind), "tells one class an item, these have several labels",
-         "use --task linear_probe or zero_shot, which judge each class by itself");
   const auto choose = options.kind == "knn"     ? choose_knn
                       : options.kind == "ridge" ? choose_ridge
                                                 : choose_logistic;

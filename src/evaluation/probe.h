@@ -30,7 +30,7 @@ struct FittedProbe {
   std::function<torch::Tensor(const ProbeItems& asked)> logits;
 };
 
-// Error(usage): several labels an item with another kind than linear_probe, k larger than train has items.
+// Error(usage): k larger than train has items.
 FittedProbe fit_probe(const ProbeOptions& options, const ProbeItems& train, const ProbeItems& validation);
 
 }  // namespace duet

@@ -14,8 +14,9 @@ namespace duet {
 // One eigendecomposition, of F x F or N x N, whichever is smaller; then every alpha costs a multiplication.
 class RidgeProblem {
  public:
-  // features [N, F] fp32, labels [N] int64 below `classes`.
-  RidgeProblem(const torch::Tensor& features, const torch::Tensor& labels, std::int64_t classes);
+  // features [N, F] fp32. Targets [N] int64 below `classes`, or [N, classes] of 0 and 1 (several labels an
+  // item): a column is a problem of its own in either case.
+  RidgeProblem(const torch::Tensor& features, const torch::Tensor& targets, std::int64_t classes);
 
   // Minimises squared errors + alpha |weights|^2; the intercept is free of penalty.
   LinearProbe fit(double alpha) const;
@@ -36,6 +37,6 @@ struct ChosenAlpha {
   std::vector<std::pair<double, Judgement>> tried = {};  // ascending
 };
 ChosenAlpha choose_alpha(const RidgeProblem& problem, const torch::Tensor& features,
-                         const torch::Tensor& labels);
+                         const torch::Tensor& targets);
 
 }  // namespace duet

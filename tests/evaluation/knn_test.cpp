@@ -69,6 +69,17 @@ TEST(KnnLogits, AreFiniteForClassesWithoutVotesAndAddUpToOne) {
   EXPECT_EQ(logits.argmax(1).item<std::int64_t>(), 2);
 }
 
+// Each class by itself: log(yes / no) of the votes, less the spread.
+TEST_P(Knn, SeveralLabelsAreVotedOnOneByOne) {
+  const auto neighbours = nearest_neighbours(golden().at("train"), golden().at("test"), GetParam());
+  const auto& several = golden().at("several_labels");
+  const auto logits = knn_logits(neighbours, several, several.size(1), GetParam());
+  for (std::int64_t c = 0; c < several.size(1); ++c) {
+    const auto one = knn_logits(neighbours, several.select(1, c).to(torch::kLong), 2, GetParam());
+    EXPECT_LT((logits.select(1, c) - (one.select(1, 1) - one.select(1, 0))).abs().max().item<double>(), 1e-4);
+  }
+}
+
 TEST(ChooseK, TakesMoreNeighboursWhereLabelsAreNoisy) {
   const Init init(3, "noisy");
   const auto centres = torch::eye(3, 8).repeat({200, 1});

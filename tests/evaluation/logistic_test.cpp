@@ -48,7 +48,8 @@ TEST(LogisticProblem, OfTwoClassesIsScikitLearnsOneSigmoid) {
 }
 
 TEST(LogisticProblem, OneVersusRestEqualsScikitLearn) {
-  const auto probe = fit_one_vs_rest(golden().at("train"), golden().at("several_labels"), .5);
+  const auto probe = fit_logistic(golden().at("train"), golden().at("several_labels"),
+                                  golden().at("several_labels").size(1), .5);
   EXPECT_LT(relative(probe.weight, golden().at("several/weight")), 1e-3);
   EXPECT_LT(relative(probe.bias, golden().at("several/bias")), 1e-3);
 }

@@ -79,6 +79,21 @@ TEST_P(Probe, LearnsFromValidationTooInTheEnd) {
   EXPECT_GT(accuracy(answers, asked.labels), .95);
 }
 
+TEST_P(Probe, TellsEachOfSeveralLabels) {
+  const Drawn train = drawn(60, 1), validation = drawn(30, 2), asked = drawn(30, 3);
+  const auto targets = [](const Drawn& one) {
+    auto several = torch::zeros({one.labels.size(0), 3});
+    several.scatter_(1, one.labels.unsqueeze(1), 1.0);
+    several.select(1, 0).fill_(0).masked_fill_(one.clear.select(1, 1) > .5, 1);  // another label beside
+    return several;
+  };
+  const Answers answers = answer({.kind = GetParam(), .classes = 3}, {train.clear, {}, targets(train)},
+                                 {validation.clear, {}, targets(validation)}, {asked.clear, {}, {}});
+  const torch::Tensor told = answers.logits.gt(0).to(torch::kFloat);
+  EXPECT_GT(told.eq(targets(asked)).to(torch::kDouble).mean().item<double>(), .9);
+  EXPECT_FALSE(answers.chosen.contains("scale"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, Probe, testing::Values("knn", "linear_probe", "ridge"),
                          [](const auto& one) { return std::string(one.param); });
 
@@ -92,27 +107,6 @@ TEST(ProbeOptions, NumberOfNeighboursIsTaken) {
   const Failure refused = failure_of([&] { ask(31); });
   EXPECT_EQ(refused.exit, Exit::usage);
   EXPECT_NE(refused.text.find("31 neighbours of 30 items"), std::string::npos) << refused.text;
-}
-
-TEST(ProbeOptions, SeveralLabelsAreForTheLinearProbe) {
-  const Drawn train = drawn(60, 1), validation = drawn(30, 2), asked = drawn(30, 3);
-  const auto targets = [](const Drawn& one) {
-    auto several = torch::zeros({one.labels.size(0), 3});
-    several.scatter_(1, one.labels.unsqueeze(1), 1.0);
-    several.select(1, 0).fill_(0).masked_fill_(one.clear.select(1, 1) > .5, 1);  // another label beside
-    return several;
-  };
-  const auto ask = [&](const char* kind) {
-    return answer({.kind = kind, .classes = 3}, {train.clear, {}, targets(train)},
-                  {validation.clear, {}, targets(validation)}, {asked.clear, {}, {}});
-  };
-  const torch::Tensor told = ask("linear_probe").logits.gt(0).to(torch::kFloat);
-  EXPECT_GT(told.eq(targets(asked)).to(torch::kDouble).mean().item<double>(), .9);
-  for (const char* kind : {"knn", "ridge"}) {
-    const Failure refused = failure_of([&] { ask(kind); });
-    EXPECT_EQ(refused.exit, Exit::usage);
-    EXPECT_NE(refused.text.find("linear_probe"), std::string::npos) << refused.text;
-  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "evaluation/ridge_classifier.h"
 
+#include <ATen/ops/one_hot.h>
 #include <gtest/gtest.h>
 
 #include "tensors/tensor_file.h"
@@ -36,6 +37,21 @@ TEST(RidgeProblem, ARankThatIsMissingDoesNotDisturb) {
   const auto a = RidgeProblem(twice, labels, 5).fit(1),
              b = RidgeProblem(few, golden().at("few_labels"), 5).fit(.5);
   EXPECT_LT(relative(a.weight, b.weight), 1e-5);
+}
+
+// One label an item said as 0 and 1 is the same problem, and each column of several labels that of one class
+// against the rest.
+TEST(RidgeProblem, SeveralLabelsAreAProblemEach) {
+  const auto &train = golden().at("train"), &several = golden().at("several_labels");
+  const auto probe = RidgeProblem(train, several, several.size(1)).fit(2);
+  for (std::int64_t c = 0; c < several.size(1); ++c) {
+    const auto one = RidgeProblem(train, several.select(1, c).to(torch::kLong), 2).fit(2);
+    EXPECT_LT(relative(probe.weight[c], one.weight[1]), 1e-5);
+    EXPECT_NEAR(probe.bias[c].item<double>(), one.bias[1].item<double>(), 1e-5);
+  }
+  const auto targets = at::one_hot(golden().at("labels"), 5).to(torch::kFloat);
+  EXPECT_TRUE(torch::equal(RidgeProblem(train, targets, 5).fit(2).weight,
+                           RidgeProblem(train, golden().at("labels"), 5).fit(2).weight));
 }
 
 TEST(ChooseAlpha, TakesTheBestAndOfEqualsTheLargest) {
