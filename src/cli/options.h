@@ -45,6 +45,8 @@ struct EvaluateOptions {
   std::int64_t k = 0;                             // neighbours of knn; 0: chosen
   std::string report;                             // --report PAGE.html
   std::vector<std::string> corrupt = {};  // --corrupt KIND,...: of kCorruptionNames; "all" is replaced by them
+  std::string against, against_task;      // another run, another task: compared on the same items; "": the same
+  int threads = 0;
 };
 struct IndexOptions {
   std::string run, images, out;  // --images DIR|manifest, --out BUNDLE (default RUN/index)
@@ -65,7 +67,7 @@ struct EmbedOptions {
       out;                // --images DIR|manifest or --texts FILE (a text a line); --out X.npy|X.safetensors
   bool features = false;  // what the tower makes, before any embedding space
   std::string root, checkpoint = "best", device = "auto";
-  int batch = 256;
+  int batch = 256, threads = 0;
   double max_bad_fraction = 0.5;
 };
 struct ClassifyOptions {
@@ -78,7 +80,7 @@ struct ClassifyOptions {
   bool json = false, csv = false;                 // at most one
   std::string out;                                // "": stdout
   std::string root, checkpoint = "best", device = "auto";
-  int batch = 256;
+  int batch = 256, threads = 0;
   double max_bad_fraction = 0.5;
 };
 struct FewShotOptions {

@@ -68,6 +68,7 @@ void add_classify(Grammar& grammar) {
   add_batch(app, options->batch);
   add_max_bad_fraction(app, options->max_bad_fraction);
   add_device(app, options->device);
+  add_threads(app, options->threads, "compute threads");
   app.callback([&grammar, &app, options, images, texts, labels, templates, model, calibrate, column] {
     require_one_of(app, {images, texts});
     require_one_of(app, {labels, model});

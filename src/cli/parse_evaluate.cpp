@@ -20,13 +20,23 @@ bool holds(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// Given to another task an option would be passed over in silence.
-void check_belongs(const CLI::App& app, const std::string& task, const std::vector<std::string>& names,
-                   const std::vector<std::string>& tasks) {
+// Given to another task an option would be passed over in silence. `given`: the task, and the one that it is
+// compared with.
+void check_belongs(const CLI::App& app, const std::vector<std::string>& given,
+                   const std::vector<std::string>& names, const std::vector<std::string>& tasks) {
+  if (std::ranges::any_of(given, [&](const std::string& task) { return holds(tasks, task); })) return;
   for (const std::string& name : names) {
-    if (app.get_option(name)->count() == 0 || holds(tasks, task)) continue;
-    fail(Exit::usage, "duet evaluate", cat(name, " is not for --task ", task),
+    if (app.get_option(name)->count() == 0) continue;
+    fail(Exit::usage, "duet evaluate", cat(name, " is not for --task ", joined(given, " or ")),
          cat("it goes with --task ", joined(tasks, "|")));
+  }
+}
+
+void check_apart(const CLI::App& app, const std::string& name, const std::vector<std::string>& others,
+                 const std::string& why) {
+  for (const std::string& other : others) {
+    if (app.get_option(name)->count() == 0 || app.get_option(other)->count() == 0) continue;
+    fail(Exit::usage, cat("duet evaluate ", name), cat("does not go with ", other), why);
   }
 }
 
@@ -36,14 +46,16 @@ void check_task(const CLI::App& app, const EvaluateOptions& options) {
     fail(Exit::usage, cat("duet evaluate --task ", task), "is what duet fewshot measures",
          "it draws its own splits: duet fewshot RUN --data LABELLED; see duet fewshot --help");
   }
-  check_belongs(app, task, {"--captions", "--objectives"}, {"retrieval"});
+  std::vector<std::string> tasks = {task};
+  if (!options.against_task.empty()) tasks.push_back(options.against_task);
+  check_belongs(app, {task}, {"--captions", "--objectives"}, {"retrieval"});
   // The baseline that corrupted pictures are held against learns from it, too.
-  if (task != "zero_shot" || options.corrupt.empty()) check_belongs(app, task, {"--train"}, kProbes);
-  check_belongs(app, task, {"--labels", "--templates"}, {"zero_shot"});
-  check_belongs(app, task, {"-k"}, {"knn"});
-  check_belongs(app, task,
+  if (task != "zero_shot" || options.corrupt.empty()) check_belongs(app, tasks, {"--train"}, kProbes);
+  check_belongs(app, tasks, {"--labels", "--templates"}, {"zero_shot"});
+  check_belongs(app, tasks, {"-k"}, {"knn"});
+  check_belongs(app, {task},
                 {"--validation", "--leave-out-shared", "--report", "--label-column", "--concept-column",
-                 "--texts", "--text-column", "--second-column", "--separator"},
+                 "--texts", "--text-column", "--second-column", "--separator", "--against", "--against-task"},
                 kClassify);
   const auto require = [&](const std::string& name, bool given) {
     if (!given)
@@ -51,17 +63,17 @@ void check_task(const CLI::App& app, const EvaluateOptions& options) {
            cat("give ", name, " a folder of folders or a manifest with classes"));
   };
   require("--data", !holds(kClassify, task) || !options.data.empty());
-  require("--train", !holds(kProbes, task) || !options.train.empty());
+  const bool learns = std::ranges::any_of(tasks, [](const std::string& one) { return holds(kProbes, one); });
+  require("--train", !learns || !options.train.empty());
   if (task == "zero_shot" && !options.labels.separator.empty() && !options.validation.empty())
     fail(Exit::usage, "duet evaluate",
          "--validation sets the scale of probabilities, which mAP does not look at", "leave out --validation");
   check_labels(app, options.labels);
-  if (options.corrupt.empty()) return;
-  for (const char* other : {"--texts", "--separator", "--objectives"}) {
-    if (app.get_option(other)->count() == 0) continue;
-    fail(Exit::usage, "duet evaluate --corrupt", cat("does not go with ", other),
-         "it corrupts pictures, and counts which of them are found, or told as their one class");
-  }
+  check_apart(app, "--corrupt", {"--texts", "--separator", "--objectives"},
+              "it corrupts pictures, and counts which of them are found, or told as their one class");
+  for (const char* name : {"--against", "--against-task"})
+    check_apart(app, name, {"--corrupt", "--separator"},
+                "it counts which items two classifiers tell as their one class, as they are");
 }
 
 void add_corrupt(CLI::App& app, std::vector<std::string>& kinds) {
@@ -97,6 +109,8 @@ void add_evaluate(Grammar& grammar) {
                     "duet evaluate runs/quickstart --data test=data/emoji/test_style.tsv"},
                    {"classes by their names alone, without any training",
                     "duet evaluate runs/quickstart --task zero_shot --data photos/"},
+                   {"which of two runs tells more of the same pictures, with an interval and p",
+                    "duet evaluate runs/quickstart --task zero_shot --data photos/ --against runs/other"},
                    {"what a linear classifier makes of its features, clean and under noise, blur and "
                     "compression, with a page",
                     "duet evaluate runs/quickstart --task linear_probe --train train.csv --data test.csv "
@@ -126,6 +140,10 @@ void add_evaluate(Grammar& grammar) {
             "what is said of a class, {} being its name: simple, openai (80 of them), or a file, one a line");
   add_integer(app, "-k,--neighbours", options->k, 0, 200, "neighbours that vote; 0: as many as do best");
   add_corrupt(app, options->corrupt);
+  add_value(app, "--against", options->against, "RUN",
+            "another run: given the same task, is it better or worse on the same items, and by how much");
+  add_choice(app, "--against-task", options->against_task, kClassify,
+             "another task: is it better or worse on the same items, of RUN or of the run of --against");
   add_value(app, "--report", options->report, "FILE",
             "write a page: scores of each class, who is taken for whom, the worst mistakes");
   add_checkpoint(app, options->checkpoint);
@@ -137,6 +155,7 @@ void add_evaluate(Grammar& grammar) {
   add_batch(app, options->batch);
   add_max_bad_fraction(app, options->max_bad_fraction);
   add_device(app, options->device);
+  add_threads(app, options->threads, "compute threads");
   app.callback([&grammar, &app, options] {
     options->corrupt = chosen_kinds(options->corrupt);
     check_task(app, *options);

@@ -100,6 +100,7 @@ void add_embed(Grammar& grammar) {
   add_batch(app, options->batch);
   add_max_bad_fraction(app, options->max_bad_fraction);
   add_device(app, options->device);
+  add_threads(app, options->threads, "compute threads");
   app.callback([&grammar, &app, options, images, texts] {
     require_one_of(app, {images, texts});
     grammar.command = *options;

@@ -224,10 +224,18 @@ PairedDifference paired_difference(const std::vector<double>& a, const std::vect
     return (static_cast<double>(std::count_if(values.begin(), values.end(), compare)) + 1) /
            static_cast<double>(values.size() + 1);
   };
-  difference.p = std::min({1.0, 2 * beyond([](double value) { return value <= 0; }),
-                           2 * beyond([](double value) { return value >= 0; })});
+  const double p = std::min({1.0, 2 * beyond([](double value) { return value <= 0; }),
+                             2 * beyond([](double value) { return value >= 0; })});
+  // Two groups that agree do so in every resample, and yet are no more than two witnesses.
+  difference.p = std::max(p, std::exp2(1 - static_cast<double>(grouped.count)));
   difference.interval = percentile_interval(std::move(values));
   return difference;
+}
+
+nlohmann::json to_json(const PairedDifference& difference) {
+  return {{"difference", difference.mean},
+          {"difference_interval", pair_of(difference.interval)},
+          {"p", difference.p}};
 }
 
 nlohmann::json to_json(const ClassificationScores& scores) {

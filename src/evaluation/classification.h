@@ -50,7 +50,8 @@ MultiLabelScores score_multi_label(const torch::Tensor& logits,
                                    const std::vector<std::string>& classes,
                                    const std::vector<std::string>& groups);
 
-// a - b on the same items: mean, its interval over groups, two-sided p (at least 2 / 2,001).
+// a - b on the same items: mean, its interval over groups, two-sided p: at least 2 / 2,001, and no less than
+// the signs of so few groups can tell, 2 / 2^groups.
 struct PairedDifference {
   double mean = 0;
   Interval interval;
@@ -61,5 +62,6 @@ PairedDifference paired_difference(const std::vector<double>& a, const std::vect
 
 nlohmann::json to_json(const ClassificationScores& scores);
 nlohmann::json to_json(const MultiLabelScores& scores);
+nlohmann::json to_json(const PairedDifference& difference);
 
 }  // namespace duet

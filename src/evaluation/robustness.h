@@ -15,6 +15,7 @@
 #include "datasets/labelled.h"
 #include "evaluation/embed.h"
 #include "evaluation/probe.h"
+#include "retrieval/metrics.h"
 
 namespace duet {
 
@@ -30,6 +31,8 @@ struct Robustness {
   std::vector<std::string> kinds;
   CorruptionErrors model;
   std::optional<CorruptionErrors> baseline = {};
+  // 95 % of mean_corruption_error(), plain and relative, over groups of items.
+  std::optional<Interval> interval = {}, relative_interval = {};
   // The model's errors at all strengths by the baseline's; relative: both beyond those on clean pictures. NaN
   // without a baseline, and where it has no errors of that sort.
   double corruption_error(std::size_t kind, bool relative) const;
@@ -39,15 +42,17 @@ struct Robustness {
 // "mean_SCORE", "mean_corruption_error", ...}; SCORE is the share of right answers, "top_1" say.
 nlohmann::json to_json(const Robustness& robustness, const std::string& score);
 
-struct ErrorsOfBoth {
-  double model = 0;
-  std::optional<double> baseline = {};
+// By what is asked, 1 where the answer is wrong, else 0.
+struct WrongOfBoth {
+  std::vector<double> model;
+  std::optional<std::vector<double>> baseline = {};
 };
 // Asks about the source's pictures as they are, then under each kind and strength. All can be read. They are
-// decoded once where a gigabyte holds them, at the model's size.
+// decoded once where a gigabyte holds them, at the model's size. `groups`: of what is asked, drawn together for
+// the intervals; none without a baseline.
 Robustness measure_robustness(const EmbedSetting& setting, const Source& source,
-                              const std::vector<std::string>& kinds,
-                              const std::function<ErrorsOfBoth(const Source& pictures)>& errors_of);
+                              const std::vector<std::string>& kinds, const std::vector<std::string>& groups,
+                              const std::function<WrongOfBoth(const Source& pictures)>& wrong_of);
 
 // The first picture that `source` has, at the model's size: clean, then under each kind.
 std::vector<Image> corrupted_example(const EmbedSetting& setting, const Source& source,
@@ -60,7 +65,7 @@ BadRows unreadable_pictures(const EmbedSetting& setting, const Source& source);
 class PixelBaseline {
  public:
   PixelBaseline(const EmbedSetting& setting, const Labelled& train, const Labelled& validation);
-  double error(const EmbedSetting& setting, const Source& pictures, const Labelled& items) const;
+  std::vector<double> wrong(const EmbedSetting& setting, const Source& pictures, const Labelled& items) const;
   const nlohmann::json& chosen() const { return probe_.chosen; }
 
  private:
@@ -70,6 +75,6 @@ class PixelBaseline {
 
 // [N] int64: the first label of each.
 torch::Tensor first_labels(const Labelled& items);
-double share_wrong(const torch::Tensor& logits, const torch::Tensor& labels);
+std::vector<double> wrong_answers(const torch::Tensor& logits, const torch::Tensor& labels);  // [N] of 0 and 1
 
 }  // namespace duet

@@ -143,12 +143,14 @@ NameVectors embedded(const EmbedSetting& setting, const std::vector<ClassNames>&
   const auto count = static_cast<std::int64_t>(texts.size()), step = 16 * setting.batch;
   std::optional<Progress> bar;
   if (setting.progress && count > step) bar.emplace("embedding class names", count, "texts");
-  auto sums = torch::zeros({std::ssize(class_of), setting.model->retrieval_dimension()}, torch::kDouble);
+  const bool alone = setting.model->retrieval_dimension() == 0;
+  const std::int64_t width = alone ? setting.model->text->width() : setting.model->retrieval_dimension();
+  auto sums = torch::zeros({std::ssize(class_of), width}, torch::kDouble);
   for (std::int64_t begin = 0; begin < count; begin += step) {
     const std::int64_t end = std::min(count, begin + step);
-    const auto rows =
-        unit_rows(embed_texts(setting, {texts.begin() + begin, texts.begin() + end}).to(torch::kDouble));
-    sums.index_add_(0, torch::tensor(owners).slice(0, begin, end), rows);
+    const std::vector<std::string> part(texts.begin() + begin, texts.begin() + end);
+    const torch::Tensor rows = alone ? text_features(setting, part) : embed_texts(setting, part);
+    sums.index_add_(0, torch::tensor(owners).slice(0, begin, end), unit_rows(rows.to(torch::kDouble)));
     if (bar) bar->update(end);
   }
   return with_directions({unit_rows(sums).to(torch::kFloat), torch::tensor(class_of, torch::kLong)}, classes);
@@ -246,6 +248,10 @@ NameVectors name_vectors(const EmbedSetting& setting, const SavedModel& saved,
 
 NameVectors one_name_each(const torch::Tensor& class_vectors) {
   return {class_vectors, torch::arange(class_vectors.size(0), torch::kLong)};
+}
+
+torch::Tensor rows_beside_names(const torch::Tensor& tower, const torch::Tensor& rows) {
+  return rows.defined() ? rows : unit_rows(tower);
 }
 
 torch::Tensor name_logits(const torch::Tensor& rows, const NameVectors& names, double scale) {

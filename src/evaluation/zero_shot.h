@@ -42,7 +42,7 @@ class KnownPieces {
 
 // The names of all classes, class by class: fp32, CPU.
 struct NameVectors {
-  torch::Tensor vectors;  // [M, D] unit, of the retrieval embedding; undefined: no names
+  torch::Tensor vectors;  // [M, D] unit, as rows_beside_names(); undefined: no names
   torch::Tensor classes;  // [M] int64, whose name it is: 0, ... C - 1, ascending, each once or more
 
   bool defined() const { return vectors.defined(); }
@@ -56,6 +56,10 @@ NameVectors name_vectors(const EmbedSetting& setting, const SavedModel& saved,
                          const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,
                          const std::filesystem::path& cache);
 NameVectors one_name_each(const torch::Tensor& class_vectors);  // [C, D] unit
+
+// What is compared with the names of classes: rows of the retrieval embedding, or where a text tower is alone,
+// so that there is none, its features as unit vectors. Features::tower, Features::rows -> [n, D]
+torch::Tensor rows_beside_names(const torch::Tensor& tower, const torch::Tensor& rows);
 
 // log(mean over the names of a class of exp(scale * cosine)): softmax over classes then is the probability of
 // the class's names together, each class's names sharing one prior. scale * cosine where a class has one name.

@@ -37,6 +37,8 @@ const std::vector<std::vector<std::string>> kCommandLines = {
     {"evaluate", "runs/x", "--task", "knn", "--data", "test.csv"},
     {"evaluate", "runs/x", "--task", "zero_shot", "--data", "test.csv", "--train", "train.csv"},
     {"evaluate", "runs/x", "--task", "fine_tune", "--data", "test.csv"},
+    {"evaluate", "runs/x", "--against", "runs/y"},
+    {"evaluate", "runs/x", "--task", "zero_shot", "--data", "a.csv", "--against", "runs/y", "--corrupt", "all"},
     {"index", "runs/x"},
     {"search"},
     {"search", ""},

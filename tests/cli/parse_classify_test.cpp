@@ -38,7 +38,9 @@ TEST(ParseClassify, Options) {
                                                      "--batch",
                                                      "8",
                                                      "--max-bad-fraction",
-                                                     "0.25"}));
+                                                     "0.25",
+                                                     "--threads",
+                                                     "2"}));
   EXPECT_EQ(o.run, "runs/x");
   EXPECT_EQ(o.images, "pics");
   EXPECT_EQ(o.texts, "");
@@ -56,6 +58,7 @@ TEST(ParseClassify, Options) {
   EXPECT_EQ(o.device, "cpu");
   EXPECT_EQ(o.batch, 8);
   EXPECT_EQ(o.max_bad_fraction, 0.25);
+  EXPECT_EQ(o.threads, 2);
 }
 
 TEST(ParseClassify, AsksByNamesInNoSentenceOrByAClassifier) {

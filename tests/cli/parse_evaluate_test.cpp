@@ -50,6 +50,21 @@ TEST(ParseEvaluate, CorruptionsInTheirOrder) {
   EXPECT_EQ(all.front(), "gaussian_noise");
 }
 
+TEST(ParseEvaluate, ComparisonsTakeWhatEitherTaskUses) {
+  const auto runs = parse_to<EvaluateOptions>({"evaluate", "runs/x", "--task", "zero_shot", "--data", "t.csv",
+                                               "--against", "runs/y", "--threads", "3"});
+  EXPECT_EQ(runs.against, "runs/y");
+  EXPECT_EQ(runs.against_task, "");
+  EXPECT_EQ(runs.threads, 3);
+  const auto tasks =
+      parse_to<EvaluateOptions>({"evaluate", "runs/x", "--task", "zero_shot", "--data", "t.csv", "--train",
+                                 "l.csv", "--against-task", "knn", "-k", "5", "--labels", "names.txt"});
+  EXPECT_EQ(tasks.against, "");
+  EXPECT_EQ(tasks.against_task, "knn");
+  EXPECT_EQ(tasks.train, "l.csv");
+  EXPECT_EQ(tasks.k, 5);
+}
+
 TEST(ParseEvaluate, RefusesWhatATaskDoesNotUse) {
   const auto says = [](std::vector<std::string> words, const char* part) {
     words.insert(words.begin(), {"evaluate", "runs/x"});
@@ -79,6 +94,16 @@ TEST(ParseEvaluate, RefusesWhatATaskDoesNotUse) {
   says({"--task", "zero_shot", "--data", "a.csv", "--corrupt", "all", "--separator", "|"},
        "does not go with --separator");
   says({"--objectives", "--corrupt", "all"}, "does not go with --objectives");
+  says({"--against", "runs/y"}, "--against is not for --task retrieval");
+  says({"--task", "zero_shot", "--data", "a.csv", "--against-task", "knn"}, "--train is missing");
+  says({"--task", "ridge", "--data", "a.csv", "--train", "b.csv", "--against-task", "retrieval"},
+       "'retrieval' is none of zero_shot, knn, linear_probe, ridge");
+  says({"--task", "ridge", "--data", "a.csv", "--train", "b.csv", "--against-task", "linear_probe", "-k", "3"},
+       "-k is not for --task ridge or linear_probe");
+  says({"--task", "zero_shot", "--data", "a.csv", "--against", "runs/y", "--corrupt", "all"},
+       "--against: does not go with --corrupt");
+  says({"--task", "zero_shot", "--data", "a.csv", "--against", "runs/y", "--separator", "|"},
+       "--against: does not go with --separator");
 }
 
 }  // namespace

@@ -67,9 +67,11 @@ TEST(Parse, IndexAndEmbed) {
   EXPECT_EQ(index.images, "pics");
   EXPECT_EQ(index.out, "b");
   EXPECT_EQ(index.factory, "HNSW32");
-  const auto embed = parse_to<EmbedOptions>({"embed", "runs/x", "--texts", "t.txt", "--out", "t.npy"});
+  const auto embed =
+      parse_to<EmbedOptions>({"embed", "runs/x", "--texts", "t.txt", "--out", "t.npy", "--threads", "2"});
   EXPECT_EQ(embed.texts, "t.txt");
   EXPECT_EQ(embed.out, "t.npy");
+  EXPECT_EQ(embed.threads, 2);
   EXPECT_EQ(parse_words({"embed", "runs/x", "--texts", "t", "--images", "d", "--out", "t.npy"}).exit_code, 2);
   EXPECT_EQ(parse_words({"embed", "runs/x", "--out", "t.npy"}).exit_code, 2);
   EXPECT_EQ(parse_words({"embed", "runs/x", "--texts", "t", "--out", "t.csv"}).exit_code, 2);

@@ -112,11 +112,15 @@ TEST_F(EvaluateTask, ZeroShotByNamesOfOnesOwn) {
                  "none of the 2 classes");
 }
 
-TEST_F(EvaluateTask, ZeroShotWhereThereIsNoPlaceForNames) {
+TEST_F(EvaluateTask, ZeroShotOfPairsHasNoPlaceForNames) {
   const Finished pairs =
       evaluate("zero_shot", {"--data", path("test.csv"), "--texts", "--second-column", "both"});
   expect_refused(pairs, 2, "pairs of texts have no place beside the name of a class");
   EXPECT_FALSE(contains(pairs.err, "labels are taken from")) << "it was read first";
+}
+
+// Names and texts through the one tower, by the cosine of its features.
+TEST_F(EvaluateTask, ZeroShotOfTextsByATextTowerAlone) {
   std::string documents;
   for (const Pair& pair : read_source({.data = "shapes", .format = "shapes", .shapes_count = kRows}).pairs)
     documents += pair.captions.front() + "\n\n";
@@ -129,9 +133,20 @@ TEST_F(EvaluateTask, ZeroShotWhereThereIsNoPlaceForNames) {
   const std::string texts = path("texts");
   const Finished train = duet_program({"train", path("texts.toml"), "--out", texts});
   ASSERT_EQ(train.exit, 0) << train.err;
+  const Finished asked =
+      duet_program({"evaluate", texts, "--task", "zero_shot", "--texts", "--data", path("test.csv"), "--json"});
+  ASSERT_EQ(asked.exit, 0) << asked.err;
+  const json scores = json::parse(asked.out)["zero_shot/test"];
+  EXPECT_EQ(scores["items"], kRows - kTrain);
+  write_file(*folder_ / "colours.txt", joined(kColours, "\n") + "\n");
+  write_file(*folder_ / "red.txt", "red\n");
+  const Finished named = duet_program({"classify", texts, "--texts", path("red.txt"), "--labels",
+                                       path("colours.txt"), "--json", "--threads", "1"});
+  ASSERT_EQ(named.exit, 0) << named.err;
+  EXPECT_EQ(json::parse(named.out)["items"][0]["label"], "red");  // a name is nearest to itself
   expect_refused(
-      duet_program({"evaluate", texts, "--task", "zero_shot", "--texts", "--data", path("test.csv")}), 2,
-      "is one tower, which compares nothing with the name of a class");
+      duet_program({"classify", texts, "--images", path("pictures"), "--labels", path("colours.txt")}), 2,
+      "has no picture tower");
 }
 
 TEST_F(EvaluateTask, ZeroShotReadsValidationOnceAndFirst) {
@@ -161,17 +176,68 @@ TEST_F(EvaluateTask, TheBaselineOfNamesAsksNoTower) {
   EXPECT_EQ(kept(), before);
 }
 
+// right by right of the same items: the mean difference is the difference of means.
+TEST_F(EvaluateTask, TasksAreComparedOnTheSameItems) {
+  const Arguments probe = {"--train", path("train.csv"), "--against-task"};
+  Arguments forth = probe, back = probe;
+  forth.emplace_back("zero_shot");
+  back.emplace_back("ridge");
+  const json ours = scores_of("ridge", forth), theirs = scores_of("zero_shot", back);
+  const json &against = ours["against"], &turned = theirs["against"];
+  EXPECT_EQ(against["task"], "zero_shot");
+  EXPECT_EQ(against["run"], run_.string());
+  EXPECT_EQ(against["top_1"], theirs["top_1"]);
+  EXPECT_EQ(against["top_1_interval"], theirs["top_1_interval"]);
+  EXPECT_NEAR(against["difference"].get<double>(), ours["top_1"].get<double>() - theirs["top_1"].get<double>(),
+              1e-12);
+  EXPECT_LE(against["difference_interval"][0], against["difference"]);
+  EXPECT_GE(against["difference_interval"][1], against["difference"]);
+  EXPECT_EQ(turned["difference"].get<double>(), -against["difference"].get<double>());
+  EXPECT_EQ(turned["p"], against["p"]);
+  EXPECT_TRUE(turned["chosen"].contains("alpha")) << turned["chosen"];
+  EXPECT_EQ(json::parse(read_file(run_ / "results.json"))["zero_shot/test"]["against"], turned);
+  EXPECT_EQ(theirs["classes"], 8);  // those of --train, which a probe tells apart, too
+  write_file(*folder_ / "more.txt", "black\nblue\nred\ncyan\ngreen\norange\npurple\nyellow\npink\n");
+  back.insert(back.end(), {"--data", path("test.csv"), "--labels", path("more.txt")});
+  expect_refused(evaluate("zero_shot", back), 3, "'pink' is in one of them alone");
+}
+
+TEST_F(EvaluateTask, RunsAreComparedOnTheSameItems) {
+  const fs::path earlier = fs::directory_iterator(run_ / "checkpoints")->path();
+  const Finished finished =
+      evaluate("zero_shot", {"--data", path("test.csv"), "--against", earlier.string(), "--no-save",
+                             "--threads", "1", "--report", path("compared.html")});
+  ASSERT_EQ(finished.exit, 0) << finished.err;
+  const std::string title = cat("zero_shot of ", run_.string(), " against zero_shot of ", earlier.string());
+  EXPECT_TRUE(
+      contains(finished.out, cat("\n", title, ", on the same items\nsplit  top-1  against  difference")))
+      << finished.out;
+  EXPECT_TRUE(contains(read_file(*folder_ / "compared.html"), title));
+  fs::copy(run_, *folder_ / "copy", fs::copy_options::recursive);
+  expect_refused(evaluate("zero_shot", {"--data", path("test.csv"), "--against", path("copy")}), 2,
+                 "is the same model, given the same task");
+  EXPECT_EQ(evaluate("zero_shot", {"--data", path("test.csv"), "--against", path("nowhere")}).exit, 4);
+}
+
+// Two threads may round otherwise; no answer hangs on that.
+TEST_F(EvaluateTask, ScoresAreThoseOfAnyNumberOfThreads) {
+  const json one = scores_of("linear_probe", {"--train", path("train.csv"), "--threads", "1"}),
+             two = scores_of("linear_probe", {"--train", path("train.csv"), "--threads", "2"});
+  EXPECT_EQ(one["per_class"], two["per_class"]);
+  EXPECT_EQ(one["top_1_interval"], two["top_1_interval"]);
+}
+
 TEST_F(EvaluateTask, SeveralLabelsGiveMeanAveragePrecision) {
   const Arguments several = {"--label-column", "both", "--separator", "|"};
   Arguments probe = several;
   probe.insert(probe.end(), {"--train", path("train.csv")});
-  const json scores = scores_of("linear_probe", probe);
-  EXPECT_EQ(scores["per_class"].size(), 14u);
-  EXPECT_GT(scores["mean_average_precision"].get<double>(), .3);
-  EXPECT_LE(scores["mean_average_precision_interval"][0], scores["mean_average_precision"]);
+  for (const std::string task : {"knn", "linear_probe", "ridge"}) {
+    const json scores = scores_of(task, probe);
+    EXPECT_EQ(scores["per_class"].size(), 14u);
+    EXPECT_GT(scores["mean_average_precision"].get<double>(), .3) << task;
+    EXPECT_LE(scores["mean_average_precision_interval"][0], scores["mean_average_precision"]);
+  }
   EXPECT_GT(scores_of("zero_shot", several)["mean_average_precision"].get<double>(), .2);
-  probe.insert(probe.end(), {"--data", path("test.csv")});
-  expect_refused(evaluate("knn", probe), 2, "several labels");
 }
 
 TEST_F(EvaluateTask, TextsThroughTheCaptionTower) {
@@ -210,6 +276,10 @@ TEST_F(EvaluateTask, CorruptedPicturesAgainstTheBaseline) {
   EXPECT_NEAR(corruption["kinds"]["contrast"]["corruption_error"].get<double>(), sum / of_baseline, 1e-9);
   EXPECT_LT(corruption["kinds"]["contrast"]["top_1"][4], scores["top_1"]);  // of a twentieth little is seen
   EXPECT_EQ(corruption["baseline_chosen"]["validation_items"], scores["chosen"]["validation_items"]);
+  EXPECT_LE(corruption["mean_corruption_error_interval"][0], corruption["mean_corruption_error"]);
+  EXPECT_GE(corruption["mean_corruption_error_interval"][1], corruption["mean_corruption_error"]);
+  EXPECT_EQ(corruption["relative_mean_corruption_error_interval"].is_null(),
+            corruption["relative_mean_corruption_error"].is_null());
   EXPECT_EQ(json::parse(read_file(run_ / "results.json"))["ridge/test"]["corruption"], corruption);
   const std::string page = read_file(*folder_ / "corrupted.html");
   for (const char* part : {"A picture of test under each corruption", "test by kind of corruption", "baseline"})
@@ -225,7 +295,8 @@ TEST_F(EvaluateTask, CorruptedPicturesAreFoundLess) {
                                           "impulse_noise", "--data", "all=" + path("photos.csv")});
   ASSERT_EQ(finished.exit, 0) << finished.err;
   const json split = json::parse(finished.out)["all"];
-  EXPECT_EQ(split["corruption"]["clean_recall_at_1"], split["text_to_image"]["recall_at_1"]);
+  EXPECT_NEAR(split["corruption"]["clean_recall_at_1"].get<double>(),
+              split["text_to_image"]["recall_at_1"].get<double>(), 1e-12);
   EXPECT_LT(split["corruption"]["mean_recall_at_1"], split["corruption"]["clean_recall_at_1"]);
   const Finished printed = duet_program(
       {"evaluate", run_.string(), "--no-save", "--corrupt", "pixelate", "--data", "all=" + path("photos.csv")});

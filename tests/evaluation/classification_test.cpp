@@ -184,6 +184,9 @@ TEST(PairedDifference, IsThatOfTheSameItems) {
   // All in one group is one witness alone.
   const PairedDifference one = paired_difference(a, b, std::vector<std::string>(8, "same"));
   EXPECT_DOUBLE_EQ(one.interval.low, one.interval.high);
+  EXPECT_EQ(one.p, 1);
+  const std::vector<std::string> three = {"x", "y", "z", "x", "y", "z", "x", "x"};
+  EXPECT_DOUBLE_EQ(paired_difference(a, b, three).p, .25);
 }
 
 TEST(PairedDifference, SmallestPIsTwoIn2001) {

@@ -151,6 +151,21 @@ TEST_F(ClassVectors, OfOneNameEachAreTheNames) {
   EXPECT_TRUE(class_vectors(computed).equal(computed.vectors));
 }
 
+TEST_F(ClassVectors, OfATextTowerAloneAreItsFeatures) {
+  ModelSpec spec = saved_.recipe.model;
+  spec.image = {};
+  spec.spaces.clear();
+  const auto alone = std::make_shared<Model>(spec, saved_.texts().vocabulary(), 1);
+  alone->eval();
+  setting_.model = alone.get();
+  templates_ = {"{}"};
+  const torch::Tensor features = text_features(setting_, {"red", "blue"});
+  const torch::Tensor units = features / features.norm(2, {1}, true);
+  EXPECT_LT(largest_gap(names({{"warm", {"red"}}, {"cold", {"blue"}}}).vectors, units), 2e-6);
+  EXPECT_LT(largest_gap(rows_beside_names(features, {}), units), 1e-6);
+  EXPECT_TRUE(rows_beside_names(features, units.narrow(1, 0, 3)).equal(units.narrow(1, 0, 3)));
+}
+
 // Else a class that a word is given twice for would lean towards it, and an unknown word would be an
 // alternative.
 TEST_F(ClassVectors, ANameCountsOnceAndAnUnknownOneNotBesideAKnownOne) {

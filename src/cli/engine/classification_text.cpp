@@ -6,6 +6,8 @@
 namespace duet {
 namespace {
 
+std::string with_sign(double value) { return cat(value < 0 ? "" : "+", fixed(value, 3)); }
+
 std::string interval_of(double value, const Interval& interval) {
   return cat(fixed(value, 3), " [", fixed(interval.low, 3), ", ", fixed(interval.high, 3), "]");
 }
@@ -32,6 +34,11 @@ std::string score_line(const std::string& split, const ClassificationScores& sco
 std::string score_line(const std::string& split, const MultiLabelScores& scores, std::int64_t items) {
   return cat(padded(split, 20), padded(interval_of(scores.mean_average_precision, scores.interval), 24), items,
              "/", scores.per_class.size(), "\n");
+}
+
+std::string difference_text(const PairedDifference& difference) {
+  return cat(with_sign(difference.mean), " [", with_sign(difference.interval.low), ", ",
+             with_sign(difference.interval.high), "]");
 }
 
 }  // namespace duet

@@ -53,13 +53,16 @@ SavedModel load_model(const ClassifyOptions& options) {
 
 Judge judge_by_names(const ClassifyOptions& options, const SavedModel& saved, const EmbedSetting& setting,
                      const std::vector<ClassNames>& names, const std::vector<std::string>& templates) {
-  if (saved.recipe.model.spaces.empty())
-    fail(Exit::usage, saved.folder.string(), "is one tower, which compares nothing with the name of a class",
+  if (saved.recipe.model.spaces.empty() && options.texts.empty())
+    fail(Exit::usage, saved.folder.string(), "is one tower, which compares no picture with the name of a class",
          "give --model CLASSIFIER, one that duet fewshot --save wrote");
   saved.texts();
   const NameVectors vectors = name_vectors(setting, saved, names, templates, cache_folder(options.run));
   const double scale = logit_scale_of(*saved.model);
-  Judge judge{.logits = [vectors, scale](const Part& items) { return name_logits(items.rows, vectors, scale); },
+  Judge judge{.logits =
+                  [vectors, scale](const Part& items) {
+                    return name_logits(rows_beside_names(items.tower, items.rows), vectors, scale);
+                  },
               .own_scale = scale};
   for (const ClassNames& one : names) judge.classes.push_back(one.label);
   return judge;
@@ -224,7 +227,7 @@ int run_classify(const ClassifyOptions& options) {
   const auto names = by_names ? read_class_names(options.class_names) : std::vector<ClassNames>();
   const auto templates = by_names ? read_templates(options.templates) : std::vector<std::string>();
   const SavedModel saved = load_model(options);
-  EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
+  EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction, options.threads);
   setting.progress = true;
   texts ? static_cast<void>(saved.texts()) : saved.pictures();
   Classification answer{.texts = texts};

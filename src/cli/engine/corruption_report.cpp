@@ -14,6 +14,11 @@ static_assert(kCorruptionNames == kCorruptions);
 
 std::string number(double value) { return std::isnan(value) ? "-" : fixed(value, 3); }
 
+std::string with_interval(double value, const std::optional<Interval>& interval) {
+  if (!interval) return number(value);
+  return cat(number(value), " [", number(interval->low), ", ", number(interval->high), "]");
+}
+
 std::string spoken(std::string kind) {
   std::ranges::replace(kind, '_', ' ');
   return kind;
@@ -51,8 +56,9 @@ Cells mean_row(const Robustness& robustness) {
   cells.push_back(number(1 - robustness.model.mean()));
   if (robustness.baseline) {
     cells.insert(cells.end(),
-                 {number(1 - robustness.baseline->mean()), number(robustness.mean_corruption_error(false)),
-                  number(robustness.mean_corruption_error(true))});
+                 {number(1 - robustness.baseline->mean()),
+                  with_interval(robustness.mean_corruption_error(false), robustness.interval),
+                  with_interval(robustness.mean_corruption_error(true), robustness.relative_interval)});
   }
   return cells;
 }

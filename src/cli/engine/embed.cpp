@@ -56,7 +56,7 @@ int run_embed(const EmbedOptions& options) {
     fail(Exit::usage, "duet embed", "needs either --images or --texts");
   check_array(options.out);
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
-  EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
+  EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction, options.threads);
   if (!options.features && saved.recipe.model.spaces.empty())
     fail(Exit::usage, saved.folder.string(), "is one tower, and so has no embedding space", "give --features");
   torch::Tensor rows;

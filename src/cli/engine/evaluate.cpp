@@ -71,9 +71,11 @@ Robustness under_corruptions(EmbedSetting setting, const Source& source, const B
   const torch::Tensor texts = embed_texts(setting, task.queries);
   const EmbedSetting aloud = setting;
   setting.progress = false;
-  return measure_robustness(aloud, readable, kinds, [&](const Source& pictures) {
-    const RetrievalScores scores = rank_pictures(task, texts, embed_images(setting, pictures).rows);
-    return ErrorsOfBoth{.model = 1 - scores.recall_at_1};
+  return measure_robustness(aloud, readable, kinds, {}, [&](const Source& pictures) {
+    WrongOfBoth wrong;
+    for (const std::int64_t rank : rank_pictures(task, texts, embed_images(setting, pictures).rows).ranks)
+      wrong.model.push_back(rank > 1);
+    return wrong;
   });
 }
 
@@ -89,7 +91,7 @@ int run_evaluate(const EvaluateOptions& options) {
   nlohmann::json splits = nlohmann::json::object();
   std::string corrupted;
   for (Split& split : read_splits(options, saved.recipe)) {
-    EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
+    EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction, options.threads);
     setting.progress = true;
     const RetrievalResult result = evaluate_retrieval(setting, split.source);
     warn_bad_pictures(split.source, result.bad);

@@ -75,7 +75,7 @@ int evaluate_objectives(const EvaluateOptions& options) {
   if (const fs::path pieces = checkpoint.folder / "tokenizer.model"; fs::exists(pieces))
     tokenizer.emplace(Tokenizer::load(pieces));
   Trainer trainer(recipe, read_training_data(recipe, options.root), tokenizer, run,
-                  choose_device(options.device), set_compute_threads(0), Start::resumed);
+                  choose_device(options.device), set_compute_threads(options.threads), Start::resumed);
   const auto untrained = trainer.judge_objectives(kBatches);
   trainer.load(checkpoint);
   const auto trained = trainer.judge_objectives(kBatches);

@@ -14,8 +14,8 @@
 
 namespace duet {
 
-EmbedSetting embed_setting_of(const SavedModel& saved, int batch, double max_bad_fraction) {
-  set_compute_threads(0);
+EmbedSetting embed_setting_of(const SavedModel& saved, int batch, double max_bad_fraction, int threads) {
+  set_compute_threads(threads);
   EmbedSetting setting = embed_setting_of(saved);
   setting.batch = batch;
   setting.bad_pictures.key = "--max-bad-fraction";

@@ -13,8 +13,8 @@
 
 namespace duet {
 
-// max_bad_fraction < 0: the recipe's.
-EmbedSetting embed_setting_of(const SavedModel& saved, int batch, double max_bad_fraction);
+// max_bad_fraction < 0: the recipe's; threads 0: one a core.
+EmbedSetting embed_setting_of(const SavedModel& saved, int batch, double max_bad_fraction, int threads = 0);
 // One warning: how many pictures cannot be read, what becomes of them, and the first ten with why.
 void warn_bad_pictures(const Source& source, const BadRows& bad, std::string_view fate = "left out");
 // --images: a manifest or a folder; captions are kept where there are some.
