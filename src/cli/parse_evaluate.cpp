@@ -107,9 +107,7 @@ void add_evaluate(Grammar& grammar) {
                   {{"on the recipe's validation data", "duet evaluate runs/quickstart"},
                    {"on other pairs, under a name of your own",
                     "duet evaluate runs/quickstart --data test=data/emoji/test_style.tsv"},
-                   {"classes by their names alone, without any training",
-                    "duet evaluate runs/quickstart --task zero_shot --data photos/"},
-                   {"which of two runs tells more of the same pictures, with an interval and p",
+                   {"classes by their names alone, without any training, and whether another run tells more",
                     "duet evaluate runs/quickstart --task zero_shot --data photos/ --against runs/other"},
                    {"what a linear classifier makes of its features, clean and under noise, blur and "
                     "compression, with a page",
