@@ -11,7 +11,7 @@ OptimizerOptions read_optimizer(Config& train) {
   o.adamw.beta1 = betas[0];
   o.adamw.beta2 = betas[1];
   o.adamw.eps = train.number("eps", o.adamw.eps, {1e-12, 1});
-  o.schedule.kind = train.choice("schedule", o.schedule.kind, {"cosine", "constant"});
+  o.schedule.kind = train.choice("schedule", o.schedule.kind, {"cosine", "linear", "constant"});
   o.schedule.warmup = train.number("warmup", o.schedule.warmup, {0, 1e9});
   o.schedule.lr_end = train.number("lr_end", o.schedule.lr_end, {0, 1});
   o.clip = train.number("clip", o.clip, {0, 1e6});

@@ -17,8 +17,9 @@ double lr_share(const ScheduleOptions& options, std::int64_t step, std::int64_t 
   if (options.kind == "constant") return 1;
   const auto done = static_cast<double>(step - warmup),
              all = static_cast<double>(std::max<std::int64_t>(1, steps - warmup));
-  const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, done / all)));
-  return options.lr_end + (1 - options.lr_end) * cosine;
+  const double passed = std::min(1.0, done / all);
+  const double left = options.kind == "linear" ? 1 - passed : 0.5 * (1 + std::cos(std::numbers::pi * passed));
+  return options.lr_end + (1 - options.lr_end) * left;
 }
 
 }  // namespace duet

@@ -1,5 +1,5 @@
-// The learning rate over a run, as a pure function of the step: linear warm-up, then constant or cosine
-// (Loshchilov and Hutter 2017) down to a share of the top.
+// The learning rate over a run, as a pure function of the step: linear warm-up, then constant, or down to a
+// share of the top along a cosine (Loshchilov and Hutter 2017) or a line (BERT, word2vec.c).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -7,9 +7,9 @@
 namespace duet {
 
 struct ScheduleOptions {
-  std::string kind = "cosine";  // cosine | constant
+  std::string kind = "cosine";  // cosine | linear | constant
   double warmup = 0.05;         // below 1: share of the run; else steps
-  double lr_end = 0;            // cosine ends at this share of the top
+  double lr_end = 0;            // cosine and line end at this share of the top
 };
 
 std::int64_t warmup_steps(const ScheduleOptions& options, std::int64_t steps);

@@ -29,6 +29,15 @@ TEST(Schedule, RisesLinearlyThenFallsAsACosine) {
   }
 }
 
+TEST(Schedule, FallsAlongALine) {
+  const ScheduleOptions options{.kind = "linear", .warmup = 10, .lr_end = 0.2};
+  EXPECT_DOUBLE_EQ(lr_share(options, 4, 110), 0.5);
+  EXPECT_DOUBLE_EQ(lr_share(options, 10, 110), 1);
+  EXPECT_DOUBLE_EQ(lr_share(options, 35, 110), 0.8);
+  EXPECT_DOUBLE_EQ(lr_share(options, 110, 110), 0.2);
+  EXPECT_DOUBLE_EQ(lr_share(options, 500, 110), 0.2);
+}
+
 TEST(Schedule, ConstantStaysAtTheTop) {
   const ScheduleOptions options{.kind = "constant", .warmup = 0.5};
   EXPECT_DOUBLE_EQ(lr_share(options, 0, 4), 0.5);
