@@ -1,6 +1,7 @@
 // image_text_matching: do this picture and this caption belong together? Asked of every pair and, as the hard
 // cases, of the wrong picture and the wrong caption that a space finds most alike (ALBEF, Li et al. 2021,
-// section 3.2). The tokens of the caption look at those of the picture.
+// section 3.2), or of any wrong ones (ViLBERT, Lu et al. 2019). The tokens of the caption look at those of the
+// picture.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/ones.h>
@@ -23,6 +24,7 @@ namespace {
 struct Options {
   std::string space;  // in which negatives are alike
   std::string view = "main";
+  bool hard = true;  // key negatives; false: each wrong one is as likely
   DecoderOptions decoder;
 };
 
@@ -62,8 +64,11 @@ class ImageTextMatching : public Objective {
     // Detached, not made without gradient: what the batch encodes here it keeps for the other objectives.
     const auto pictures = batch.image_embedding(options_.space, options_.view).detach();  // [copies*B, D]
     const auto captions = batch.text_embedding(options_.space).detach();                  // [B, D]
-    const auto& scale = batch.model().space(options_.space).logit_scale;
-    const auto alike = scaled_cosine(pictures, captions, scale.detach());
+    // Where it is judged, each wrong one is as likely: the hardest are those that the space itself takes for
+    // right.
+    const auto scale = batch.model().space(options_.space).logit_scale.detach();
+    auto alike = scaled_cosine(pictures, captions, scale);
+    if (!options_.hard || !is_training()) alike = at::zeros_like(alike);
     const auto related = relate(batch.batch(), pictures.size(0) / batch.size()).positives;
     const auto own_picture = at::arange(pictures.size(0), related.options().dtype(torch::kLong));
     const auto [picture, other_caption] = draw_negatives(alike, related);
@@ -101,6 +106,7 @@ ObjectivePlan read_image_text_matching(Config& config, const Surroundings& aroun
   Options o;
   o.space = read_space(config, around, "joint");
   o.view = config.text("view", o.view);
+  o.hard = config.choice("negatives", "hard", {"hard", "any"}) == "hard";
   o.decoder = read_decoder(config, around.text(config).width);
   return {.needs = {.views = {o.view}, .texts = true, .tokens = true},
           .make = [o](const Setting& setting) { return std::make_shared<ImageTextMatching>(o, setting); }};

@@ -1,4 +1,4 @@
-// Hard negatives out of a batch (ALBEF, Li et al. 2021, section 3.2).
+// Negatives out of a batch (ALBEF, Li et al. 2021, section 3.2).
 #pragma once
 #include <torch/types.h>
 

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "core/error.h"
 #include "core/format.h"
 #include "golden_values.h"
@@ -337,6 +339,28 @@ TEST(ImageTextMatching, AsksOneNegativeOfEachSide) {
   const auto objective = made("kind = \"image_text_matching\"\ndecoder_heads = 2\n", *model);
   EXPECT_NEAR(metric(computed(*objective, *model, tiny_batch(6, 3)), "matching"), 6.0 / 18, 1e-6);
   EXPECT_NEAR(metric(computed(*objective, *model, tiny_batch(6, 3, 2)), "matching"), 12.0 / 30, 1e-6);
+}
+
+TEST(ImageTextMatching, TheHardestIsAskedInTrainingAloneUnlessAnyWillDo) {
+  const auto model = tiny_model();
+  {
+    const torch::NoGradGuard no_grad;
+    model->named_parameters()["spaces.joint.logit_scale"].fill_(12);  // the most alike is drawn, always
+  }
+  const auto is_always_one = [&](const std::string& keys, bool trains) {
+    const auto objective = made("kind = \"image_text_matching\"\ndecoder_heads = 2\n" + keys, *model);
+    objective->train(trains);
+    std::set<double> losses;
+    for (const std::uint64_t seed : {1, 2, 3, 4}) {
+      EncodedBatch batch(*model, tiny_batch(8, 3), {});
+      torch::manual_seed(seed);
+      losses.insert(objective->compute(batch, {}).loss.item<double>());
+    }
+    return losses.size() == 1;
+  };
+  EXPECT_TRUE(is_always_one("", true));
+  EXPECT_FALSE(is_always_one("", false));
+  EXPECT_FALSE(is_always_one("negatives = \"any\"\n", true));
 }
 
 TEST(ImageTextMatching, PrefersWhatPlainPyTorchPrefers) {
