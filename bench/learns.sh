@@ -2,11 +2,14 @@
 # What each objective learns on its own: its metric on validation data against the same network untrained, the difference
 # paired by batch with its 95 % interval. Pictures: emoji; texts: WordNet; pairs: emoji.
 #   bench/learns.sh [MINUTES] [KIND ...]     (default: 3 minutes each, all kinds)
-# Needs data/emoji and data/wordnet. Runs are kept in runs/learns/KIND, lines are printed as they come.
+# Needs data/emoji and data/wordnet. Runs are kept in runs/learns/KIND, lines are printed as they come. In the environment: STEPS,
+# so many steps instead of minutes, which a busy machine does not shorten; THREADS; DUET, the program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 duet="${DUET:-build/release/bin/duet}"
-minutes="${1:-3}"
+length="minutes=${1:-3}"
+[ -z "${STEPS:-}" ] || length="steps=$STEPS"
+threads=(${THREADS:+--threads "$THREADS"})
 shift || true
 
 # Concepts of val_novel are kept away, so that bench/transfer.sh can ask for them.
@@ -33,7 +36,8 @@ recipe_of() {
     masked_lm | autoregressive_lm | denoising) texts "{kind='$1'}" ;;
     next_sentence) texts "{kind='next_sentence'}" "$captions" ;;
     word2vec | glove) texts "{kind='$1', unit='word', min_count=5}" ;;
-    info_nce | sigmoid | caption_tokens | captioning) pairs "{kind='$1'}" ;;
+    info_nce | sigmoid | captioning) pairs "{kind='$1'}" ;;
+    caption_tokens) pairs "{kind='caption_tokens'}" "space=[{name='pieces', kind='pieces'}]" ;;
     same_concept) pairs "{kind='same_concept'}" "train.per_concept=2" ;;
     image_text_matching) pairs "{kind='image_text_matching'}, {kind='info_nce'}" train.batch=64 ;;
     *) echo "learns: unknown kind $1" >&2; exit 2 ;;
@@ -52,9 +56,9 @@ for kind in "${kinds[@]}"; do
   [ "$recipe" = pretrain_text ] || settings+=("${emoji[@]}")
   if ! [ -e "$run/model" ]; then
     rm -rf "$run"
-    "$duet" -q train "configs/$recipe.toml" --out "$run" --set "train.minutes=$minutes" --set "objective=[$objective]" \
-      --set train.evaluations=2 "${settings[@]}"
+    "$duet" -q train "configs/$recipe.toml" --out "$run" --set "train.$length" --set "objective=[$objective]" \
+      --set train.evaluations=2 "${settings[@]}" "${threads[@]}"
   fi
-  learned="$("$duet" -q evaluate "$run" --objectives)"
+  learned="$("$duet" -q evaluate "$run" --objectives "${threads[@]}")"
   grep -w -e "$kind" <<< "$learned"
 done

@@ -56,24 +56,28 @@ features() { # RUN NAME TASK picture|text
   done
 }
 
-# The tower of a run before its first step: a run of one step without a learning rate.
-untrained() { # RUN NAME
-  [ -e "runs/learns/untrained/$2/model" ] || { rm -rf "runs/learns/untrained/$2" && "$duet" -q train "$1/recipe.toml" \
-    --out "runs/learns/untrained/$2" --set train.steps=1 --set train.lr=0 --set train.evaluations=1; }
+# The tower of a run before its first step: a run of one step without a learning rate. Runs with the same towers on the same data
+# share it; prints its name.
+untrained() { # RUN
+  local name
+  name="$(awk '/^\[/ { on = $1 ~ /^\[(data|tokenizer|image|text)\]/ } on' "$1/recipe.toml" | cksum | cut -d ' ' -f 1)"
+  [ -e "runs/learns/untrained/$name/model" ] || { rm -rf "runs/learns/untrained/$name" && "$duet" -q train "$1/recipe.toml" \
+    --out "runs/learns/untrained/$name" --set train.steps=1 --set train.lr=0 --set train.evaluations=1 >&2; }
+  echo "$name"
 }
 
-probe() { # KIND TASK picture|text
-  local run="runs/learns/$1" part
-  task "$2"
-  if [ "$3" = picture ]; then
+probe() { # KIND UNTRAINED TASK picture|text
+  local run="runs/learns/$1" start="untrained-$2" part
+  task "$3"
+  if [ "$4" = picture ]; then
     for part in train test; do
-      [ -s "$out/plain-$2-$part.npy" ] || "$python" bench/plain_features.py pixels "${tables[$part]}" "$out/plain-$2-$part.npy"
+      [ -s "$out/plain-$3-$part.npy" ] || "$python" bench/plain_features.py pixels "${tables[$part]}" "$out/plain-$3-$part.npy"
     done
   fi
-  features "$run" "$1" "$2" "$3"
-  features "runs/learns/untrained/$1" "untrained-$1" "$2" "$3"
-  "$python" bench/probe.py "$label" "$group" "${tables[train]}" "${tables[test]}" "$out/$1-$2"-{train,test}.npy \
-    untrained "$out/untrained-$1-$2"-{train,test}.npy plain "$out/plain-$2"-{train,test}.npy | sed "s/^/$1  $2  /"
+  features "$run" "$1" "$3" "$4"
+  features "runs/learns/untrained/$2" "$start" "$3" "$4"
+  "$python" bench/probe.py "$label" "$group" "${tables[train]}" "${tables[test]}" "$out/$1-$3"-{train,test}.npy \
+    untrained "$out/$start-$3"-{train,test}.npy plain "$out/plain-$3"-{train,test}.npy | sed "s/^/$1  $3  /"
 }
 
 has() { grep -q "^\[$1\]\|^$1 *=" "runs/learns/$2/recipe.toml"; } # image|text RUN
@@ -82,7 +86,7 @@ prepare_texts
 kinds=("$@")
 [ $# -gt 0 ] || kinds=($(ls runs/learns | grep -v -e features -e untrained -e word2vec -e glove)) # those two train words, no tower
 for kind in "${kinds[@]}"; do
-  untrained "runs/learns/$kind" "$kind"
-  ! has image "$kind" || for name in emoji clipart; do probe "$kind" "$name" picture; done
-  ! has text "$kind" || for name in captions wordnet; do probe "$kind" "$name" text; done
+  start="$(untrained "runs/learns/$kind")"
+  ! has image "$kind" || for name in emoji clipart; do probe "$kind" "$start" "$name" picture; done
+  ! has text "$kind" || for name in captions wordnet; do probe "$kind" "$start" "$name" text; done
 done
