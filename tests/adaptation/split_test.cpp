@@ -149,7 +149,7 @@ TEST(FewShotSplits, ValidationGrowsWithTheShotsWhereAShareIsGiven) {
     }
   }
   EXPECT_THAT(failure_of([&] { make_splits(items, pool, {60}, 2, 0.5); }).text,
-              HasSubstr("60 shots and 30 for validation, of other concepts, are more than 5 classes allow"));
+              HasSubstr("60 shots and 30 for validation are more than 3 classes allow"));
 }
 
 TEST(FewShotSplits, ShotsComeFromAsManyConceptsAsThereAre) {
