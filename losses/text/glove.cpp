@@ -45,7 +45,7 @@ class Glove : public WordVectors {
     LossTerms terms =
         glove_loss({input_, output_, input_bias_, output_bias_}, of(counted_->rows).to(torch::kLong),
                    of(counted_->columns).to(torch::kLong), of(counted_->values), options_.weight);
-    if (!is_training()) terms.metrics.emplace_back("accuracy", neighbours_told(ids_of(batch.batch())));
+    if (!is_training()) terms.metrics.emplace_back("accuracy", neighbours_told(batch.batch()));
     return terms;
   }
 
@@ -55,12 +55,9 @@ class Glove : public WordVectors {
  private:
   // Of words that stand near each other, how many of five words drawn for each pair have a smaller product with
   // the first than the second has. The biases are left out: they know how frequent a word is.
-  torch::Tensor neighbours_told(const std::vector<std::int32_t>& texts) const {
+  torch::Tensor neighbours_told(const Batch& batch) const {
     const std::vector<double> all(corpus_->counts.size(), 1);
-    const auto& ids = texts.empty() ? corpus_->ids : texts;
-    const auto start = at::randint(std::ssize(ids), {}, torch::TensorOptions(torch::kLong));
-    const Windows near =
-        draw_windows(ids, all, options_.window, options_.pairs, false, start.item<std::int64_t>());
+    const Windows near = held_out_windows(batch, all, options_.window, options_.pairs, false);
     const auto device = output_.device();
     const auto drawn = sampler_.draw({near.contexts.size(0), kDrawn}).to(device);
     const auto words = at::embedding(input_, near.centre_of_context().to(device));

@@ -2,7 +2,6 @@
 // frequent words dropped at random, windows of random reach.)
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/embedding_bag.h>
-#include <ATen/ops/randint.h>
 #include <ATen/ops/zeros.h>
 
 #include <utility>
@@ -45,7 +44,7 @@ class Word2vec : public WordVectors {
   // Trained on all texts, judged on the batch's (on all if none of those holds two known words).
   LossTerms compute(EncodedBatch& batch, const StepInfo&) override {
     const auto device = output_.device();
-    const Pairs pairs = is_training() ? next_pairs() : pairs_of(ids_of(batch.batch()));
+    const Pairs pairs = is_training() ? next_pairs() : held_out_pairs(batch.batch());
     const auto negatives = sampler_.draw({pairs.targets.size(0), options_.negatives}).to(device);
     const auto inputs = pairs.inputs.to(device);
     const auto hidden =
@@ -63,19 +62,14 @@ class Word2vec : public WordVectors {
 
   // Goes on through all texts where the last step ended.
   Pairs next_pairs() {
-    const Windows w = windows(corpus_->ids, place_.item<std::int64_t>());
+    const Windows w = draw_windows(corpus_->ids, keep_, options_.window, options_.pairs, !options_.skip_gram,
+                                   place_.item<std::int64_t>());
     place_.fill_(w.next);
     return told(w);
   }
 
-  Pairs pairs_of(const std::vector<std::int32_t>& texts) const {
-    const auto& ids = texts.empty() ? corpus_->ids : texts;
-    const auto start = at::randint(std::ssize(ids), {}, torch::TensorOptions(torch::kLong));
-    return told(windows(ids, start.item<std::int64_t>()));
-  }
-
-  Windows windows(const std::vector<std::int32_t>& ids, std::int64_t start) const {
-    return draw_windows(ids, keep_, options_.window, options_.pairs, !options_.skip_gram, start);
+  Pairs held_out_pairs(const Batch& batch) const {
+    return told(held_out_windows(batch, keep_, options_.window, options_.pairs, !options_.skip_gram));
   }
 
   Pairs told(const Windows& w) const {

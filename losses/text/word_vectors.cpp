@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/log_sigmoid.h>
+#include <ATen/ops/randint.h>
 
 #include <charconv>
 #include <utility>
@@ -86,6 +87,14 @@ std::vector<std::int32_t> WordVectors::ids_of(const Batch& batch) const {
     append_text(ids, known);
   }
   return ids;
+}
+
+Windows WordVectors::held_out_windows(const Batch& batch, const std::vector<double>& keep, std::int64_t window,
+                                      std::int64_t pairs, bool each) const {
+  const std::vector<std::int32_t> texts = ids_of(batch);
+  const auto& ids = texts.empty() ? corpus_->ids : texts;
+  const auto start = at::randint(std::ssize(ids), {}, torch::TensorOptions(torch::kLong));
+  return draw_windows(ids, keep, window, pairs, each, start.item<std::int64_t>());
 }
 
 std::string WordVectors::word_vectors() const {

@@ -40,13 +40,18 @@ class WordVectors : public Objective {
 
  protected:
   virtual torch::Tensor vectors() const = 0;  // [V, D], what word_vectors() writes
-  // A batch's texts in the corpus' units, as WordCorpus::ids; what the corpus does not hold is left out.
-  std::vector<std::int32_t> ids_of(const Batch& batch) const;
+  // draw_windows in a batch's texts from anywhere on, to be judged by; in all texts if none of these holds two
+  // known words.
+  Windows held_out_windows(const Batch& batch, const std::vector<double>& keep, std::int64_t window,
+                           std::int64_t pairs, bool each) const;
 
   std::shared_ptr<const WordCorpus> corpus_;
   torch::Tensor input_;  // [V, D]: the token table of the text tower, or a table of the objective's own
 
  private:
+  // A batch's texts in the corpus' units, as WordCorpus::ids; what the corpus does not hold is left out.
+  std::vector<std::int32_t> ids_of(const Batch& batch) const;
+
   std::optional<Tokenizer> tokenizer_;                    // none without texts
   std::unordered_map<std::string, std::int32_t> places_;  // of words in the corpus' names; empty: of pieces
 };
