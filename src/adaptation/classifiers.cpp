@@ -173,11 +173,7 @@ std::unique_ptr<Classifier> saved_linear(const Saved& saved) {
 NameVectors saved_names(const Saved& saved, std::int64_t classes, std::int64_t width) {
   const auto vectors = saved.tensor(kNames, -1, width);
   const NameVectors names{vectors, saved.tensor(kNameClasses, vectors.size(0), 0)};
-  const auto& of = names.classes;
-  const bool is_list = of.scalar_type() == torch::kLong && of.size(0) > 0 && of[0].item<std::int64_t>() == 0;
-  const auto steps = is_list ? of.diff() : of;
-  if (!is_list || !at::logical_or(steps.eq(0), steps.eq(1)).all().item<bool>() ||
-      (classes >= 0 && names.class_count() != classes))
+  if (!are_ordered(names.classes) || (classes >= 0 && names.class_count() != classes))
     saved.wrong(cat("tensor '", kNameClasses, "' is no list of the classes in their order"));
   return names;
 }
@@ -230,6 +226,14 @@ std::unique_ptr<Classifier> linear_classifier(LinearMap map) {
 std::unique_ptr<Classifier> names_classifier(const NameVectors& names, double logit_scale) {
   TORCH_CHECK(names.defined(), "zero-shot needs the classes' names");
   return std::make_unique<NamesClassifier>(names, logit_scale);
+}
+
+bool are_ordered(const torch::Tensor& classes) {
+  const bool is_list = classes.dim() == 1 && classes.scalar_type() == torch::kLong && classes.size(0) > 0 &&
+                       classes[0].item<std::int64_t>() == 0;
+  if (!is_list) return false;
+  const auto steps = classes.diff();
+  return at::logical_or(steps.eq(0), steps.eq(1)).all().item<bool>();
 }
 
 std::unique_ptr<Classifier> zero_shot_classifier(const AdaptationTask& task) {

@@ -17,6 +17,8 @@ std::unique_ptr<Classifier> linear_classifier(LinearMap map);
 torch::Tensor input_of(const Part& items, std::string_view input);
 // Names as alternatives: name_logits(rows, names, scale).
 std::unique_ptr<Classifier> names_classifier(const NameVectors& names, double logit_scale);
+// Whether these can be NameVectors::classes.
+bool are_ordered(const torch::Tensor& classes);
 // The 0-shot row: the task's names at its scale.
 std::unique_ptr<Classifier> zero_shot_classifier(const AdaptationTask& task);
 

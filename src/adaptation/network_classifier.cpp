@@ -2,6 +2,7 @@
 
 #include <ATen/ops/linear.h>
 
+#include "adaptation/classifiers.h"
 #include "adaptation/tower_input.h"
 #include "core/error.h"
 #include "core/format.h"
@@ -12,7 +13,8 @@ namespace duet {
 namespace {
 
 constexpr std::string_view kA = ".lora_a", kB = ".lora_b";
-constexpr const char *kWeight = "head.weight", *kBias = "head.bias";
+constexpr const char *kWeight = "head.weight", *kBias = "head.bias", *kClasses = "head.classes";
+constexpr const char* kSoftness = "softness";
 
 class NetworkClassifier : public Classifier {
  public:
@@ -22,7 +24,7 @@ class NetworkClassifier : public Classifier {
   }
 
   torch::Tensor logits(const Part& items) const override {
-    if (items.items.empty()) return torch::zeros({0, parts_.weight.size(0)});
+    if (items.items.empty()) return torch::zeros({0, parts_.bias.size(0)});
     if (const auto width = head_width(*parts_.model, *items.data, parts_.input);
         width != parts_.weight.size(1)) {
       fail(Exit::usage, items.data->source.manifest.string(),
@@ -31,15 +33,20 @@ class NetworkClassifier : public Classifier {
     }
     const torch::NoGradGuard no_grad;
     const torch::Tensor inputs = TowerInputs(setting_, items, false).head_inputs(setting_, parts_.input);
-    return at::linear(inputs, parts_.weight, parts_.bias);
+    return head_logits(inputs, parts_.weight, parts_.bias, parts_.names);
   }
 
   std::string_view kind() const override { return "network"; }
-  nlohmann::json facts() const override { return {{"input", parts_.input}}; }
+  nlohmann::json facts() const override {
+    nlohmann::json facts{{"input", parts_.input}};
+    if (parts_.names.classes.defined()) facts[kSoftness] = parts_.names.softness;
+    return facts;
+  }
   TensorMap tensors() const override {
     TensorMap tensors = parts_.low_rank.empty() ? tensors_of(*parts_.model) : parts_.low_rank;
     tensors[kWeight] = parts_.weight;
     tensors[kBias] = parts_.bias;
+    if (parts_.names.classes.defined()) tensors[kClasses] = parts_.names.classes;
     return tensors;
   }
   const Model& model() const { return *parts_.model; }
@@ -57,14 +64,35 @@ torch::Tensor taken(TensorMap& tensors, const std::string& name, const std::stri
   return tensor;
 }
 
+HeadNames taken_names(TensorMap& tensors, const nlohmann::json& facts, const std::string& whose) {
+  if (!tensors.contains(kClasses)) return {};
+  HeadNames names{.classes = taken(tensors, kClasses, whose), .softness = facts.at(kSoftness).get<double>()};
+  if (!are_ordered(names.classes))
+    fail(Exit::artifact, whose, cat(kClasses, " is no list of the classes in their order"), "adapt again");
+  if (!(names.softness > 0))
+    fail(Exit::artifact, whose, cat("its ", kSoftness, " is ", names.softness), "adapt again");
+  return names;
+}
+
 void check_head(const NetworkParts& parts, const std::string& whose) {
-  const bool fits = parts.weight.dim() == 2 && parts.bias.dim() == 1 &&
-                    parts.weight.size(0) == parts.bias.size(0) &&
+  const torch::Tensor& classes = parts.names.classes;
+  const auto rows_fit = [&] {
+    const std::int64_t rows = parts.weight.size(0), count = parts.bias.size(0);
+    if (!classes.defined()) return rows == count;
+    return rows == classes.size(0) && classes[-1].item<std::int64_t>() + 1 == count;
+  };
+  const bool fits = parts.weight.dim() == 2 && parts.bias.dim() == 1 && rows_fit() &&
                     (parts.input == "tower" || parts.input == "rows");
   if (!fits) fail(Exit::artifact, whose, "the head of a network classifier has no shape that one can have");
 }
 
 }  // namespace
+
+torch::Tensor head_logits(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                          const HeadNames& names) {
+  if (!names.classes.defined()) return at::linear(x, weight, bias);
+  return name_logits(x, {weight, names.classes}, 1 / names.softness) * names.softness + bias;
+}
 
 std::unique_ptr<Classifier> network_classifier(NetworkParts parts, const AdaptationTask& task) {
   return std::make_unique<NetworkClassifier>(std::move(parts), task.setting);
@@ -77,6 +105,7 @@ std::unique_ptr<Classifier> make_network_classifier(const nlohmann::json& facts,
   NetworkParts parts{.model = copy_of(*saved.model, saved.device),
                      .weight = taken(rest, kWeight, whose),
                      .bias = taken(rest, kBias, whose),
+                     .names = taken_names(rest, facts, whose),
                      .input = facts.value("input", "")};
   check_head(parts, whose);
   if (!rest.empty() && (rest.begin()->first.ends_with(kA) || rest.begin()->first.ends_with(kB))) {

@@ -1,5 +1,5 @@
-// A classifier whose tower was trained too: a model of its own, and a linear map over its retrieval embedding
-// (or its tower's feature).
+// A classifier whose tower was trained too: a model of its own, and a head over its retrieval embedding (or its
+// tower's feature).
 #pragma once
 #include <filesystem>
 
@@ -7,11 +7,21 @@
 
 namespace duet {
 
-// logits = x W^T + b
+// Whose the rows of a head's weight are, where a class has several: its names, which are alternatives.
+struct HeadNames {
+  torch::Tensor classes;  // [M], as NameVectors::classes; undefined: a row a class
+  double softness = 1;    // near 0 the likeliest name of a class counts alone, far from it their mean
+};
+// x W^T + b [n, C] for x [n, width], a row of W a class; of the names of a class, with t the softness,
+// t log mean exp(x W^T / t) + b (name_logits), which is the same where there is one.
+torch::Tensor head_logits(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                          const HeadNames& names);
+
 struct NetworkParts {
   std::shared_ptr<Model> model;  // in eval mode, low-rank parts merged
-  torch::Tensor weight, bias;    // [C, width], [C]
-  std::string input;             // tower | rows
+  torch::Tensor weight, bias;    // [C or M, width], [C]
+  HeadNames names = {};
+  std::string input;        // tower | rows
   TensorMap low_rank = {};  // what LoRA learned: "NAME.lora_a", "NAME.lora_b"; empty: the whole model is saved
 };
 std::unique_ptr<Classifier> network_classifier(NetworkParts parts, const AdaptationTask& task);

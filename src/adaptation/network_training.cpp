@@ -2,7 +2,6 @@
 
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/lerp.h>
-#include <ATen/ops/linear.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +12,7 @@
 #include "adaptation/tower_input.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "core/progress.h"
 #include "core/random.h"
 #include "datasets/pixel_cache.h"
 #include "encoders/low_rank.h"
@@ -150,6 +150,7 @@ TowerHead head_on(const TowerHead& head, torch::Device device) {
   own.weight = head.weight.detach().to(device).clone();
   own.bias = head.bias.detach().to(device).clone();
   own.mean = head.mean.to(device);
+  if (head.names.classes.defined()) own.names.classes = head.names.classes.to(device);
   return own;
 }
 
@@ -158,6 +159,20 @@ void calibrate(TowerHead& head, const torch::Tensor& x, const torch::Tensor& lab
   const double scale = calibrated_scale(head.logits(x), labels);
   head.weight = head.weight * scale;
   head.bias = head.bias * scale;
+  head.names.softness *= scale;
+}
+
+// Zero-shot as a head: the same logits.
+TowerHead named_head(const AdaptationTask& task) {
+  const NameVectors& names = task.name_vectors;
+  TowerHead head{.input = "rows",
+                 .weight = names.vectors * task.logit_scale,
+                 .bias = torch::zeros({task.classes}),
+                 .names = {},
+                 .mean = torch::zeros({names.vectors.size(1)}),
+                 .from = "names"};
+  if (names.vectors.size(0) != task.classes) head.names.classes = names.classes;
+  return head;
 }
 
 // One training with one learning rate.
@@ -218,11 +233,13 @@ Verdict verdict_of(const EmbedSetting& setting, const TunedNetwork& network, con
 }
 
 torch::Tensor TowerHead::logits(const torch::Tensor& x) const {
-  return at::linear((x - mean) / spread, weight, bias);
+  return head_logits((x - mean) / spread, weight, bias, names);
 }
 
 TowerHead starting_head(const AdaptationTask& task, const Part& support, const Part& validation) {
-  TowerHead probe{.input = "tower", .weight = {}, .bias = {}, .mean = {}, .from = "ridge"};
+  TowerHead probe;
+  probe.input = "tower";
+  probe.from = "ridge";
   const std::int64_t width = head_width(*task.saved->model, *support.data, "tower");
   const auto feature_of = [width](const Part& part) { return part.tower.narrow(1, 0, width); };
   const torch::Tensor features = feature_of(support);
@@ -235,13 +252,9 @@ TowerHead starting_head(const AdaptationTask& task, const Part& support, const P
   probe.weight = fitted.weight;
   probe.bias = fitted.bias;
   calibrate(probe, feature_of(validation), validation.labels);
-  if (!task.class_vectors.defined() || !validation.rows.defined()) return probe;
+  if (!task.name_vectors.defined() || !validation.rows.defined()) return probe;
 
-  TowerHead named{.input = "rows",
-                  .weight = task.class_vectors * task.logit_scale,
-                  .bias = torch::zeros({task.classes}),
-                  .mean = torch::zeros({task.class_vectors.size(1)}),
-                  .from = "class vectors"};
+  TowerHead named = named_head(task);
   calibrate(named, validation.rows, validation.labels);
   const Verdict by_name = judged(named.logits(validation.rows), validation.labels);
   const Verdict by_probe = judged(probe.logits(feature_of(validation)), validation.labels);
@@ -254,6 +267,9 @@ Tuned tune_network(const AdaptationTask& task, const Part& support, const Part& 
   Feed feed(task.setting, support, seed_of(seed, "tune"));
   const TowerInputs held_out(task.setting, validation, true);
   Tuned tuned{.head = head, .start = {}, .values = {}, .at_start = {}, .at_best = {}, .steps = steps};
+  std::optional<Progress> bar;
+  if (task.setting.progress) bar.emplace("training", steps * std::ssize(options.lrs), "steps");
+  std::int64_t done = 0;
   for (const double lr : options.lrs) {
     Trial trial(task, support, head, options, lr);
     if (tuned.start.empty()) {
@@ -264,6 +280,7 @@ Tuned tune_network(const AdaptationTask& task, const Part& support, const Part& 
     for (std::int64_t step = 0; step < steps; ++step) {
       torch::manual_seed(seed_of(seed, "drop", step));  // of the parts' dropout
       trial.step(feed.next(step), lr_share(kSchedule, step, steps));
+      if (bar) bar->update(++done, cat("learning rate ", lr));
       if ((step + 1) * kMoments / steps == step * kMoments / steps) continue;
       const Verdict now = trial.judge(held_out, validation.labels);
       if (!now.better_than(tuned.at_best)) continue;
@@ -307,9 +324,11 @@ std::unique_ptr<Classifier> classifier_of(const AdaptationTask& task, const Tune
   merge_low_rank(*network.model);
   const TowerHead& head = network.head;
   const torch::Tensor weight = head.weight / head.spread;
+  const bool several = head.names.classes.defined();  // of the names of a class: then the mean is 0
   return network_classifier({.model = network.model,
                              .weight = weight,
-                             .bias = head.bias - weight.matmul(head.mean),
+                             .bias = several ? head.bias : head.bias - weight.matmul(head.mean),
+                             .names = head.names,
                              .input = head.input,
                              .low_rank = std::move(low_rank)},
                             task);

@@ -12,21 +12,23 @@
 
 namespace duet {
 
-// logits = (x - mean) / spread W^T + b, x being what head_input gives for `input`. Mean and spread
-// are constants that bring x to a length of about one, so that one learning rate fits all towers.
+// head_logits of (x - mean) / spread, x being what head_input gives for `input`. Mean and spread are constants
+// that bring x to a length of about one, so that one learning rate fits all towers; of a head with several
+// names a class the mean is 0.
 struct TowerHead {
   std::string input;           // tower | rows
-  torch::Tensor weight, bias;  // [C, width], [C]
-  torch::Tensor mean;          // [width]
+  torch::Tensor weight, bias;  // [C or M, width], [C]
+  HeadNames names = {};
+  torch::Tensor mean;  // [width]
   double spread = 1;
-  std::string from;  // class vectors | ridge
+  std::string from;  // names | ridge
 
   torch::Tensor logits(const torch::Tensor& x) const;
 };
 
-// What training starts from, the better one on validation and scaled to tell it best: the vectors of the
-// classes' names over the retrieval embedding (CLIP), where there are names, or ridge regression on the frozen
-// feature (LP-FT, Kumar et al. 2022: a head that is fitted first does not spoil the tower).
+// What training starts from, the better one on validation and scaled to tell it best: the classes' names over
+// the retrieval embedding (zero-shot, CLIP), where there are names, or ridge regression on the frozen feature
+// (LP-FT, Kumar et al. 2022: a head that is fitted first does not spoil the tower).
 TowerHead starting_head(const AdaptationTask& task, const Part& support, const Part& validation);
 
 struct TuningOptions {

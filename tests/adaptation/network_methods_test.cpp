@@ -1,7 +1,9 @@
+#include <ATen/ops/linear.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "adaptation/classifiers.h"
 #include "adaptation/methods/kinds.h"
@@ -220,13 +222,124 @@ TEST(NetworkMethods, StartFromTheNamesWhereTheseAreBetter) {
   DrawnTask drawn(both_towers(), Items::pictures, 1);
   EXPECT_EQ(starting_head(drawn.task, drawn.support, drawn.validation).from, "ridge");
   // Names that tell all: the rows of each class are its vector.
-  drawn.task.class_vectors = torch::eye(3, 12);
-  drawn.validation.rows = drawn.task.class_vectors.index_select(0, drawn.validation.labels);
+  drawn.task.name_vectors = one_name_each(torch::eye(3, 12));
+  drawn.validation.rows = torch::eye(3, 12).index_select(0, drawn.validation.labels);
   const TowerHead head = starting_head(drawn.task, drawn.support, drawn.validation);
-  EXPECT_EQ(head.from, "class vectors");
+  EXPECT_EQ(head.from, "names");
+  EXPECT_FALSE(head.names.classes.defined());  // a linear map
   const torch::Tensor logits = head.logits(drawn.validation.rows);
   EXPECT_EQ(accuracy_of(logits, drawn.validation.labels), 1);
   EXPECT_LE((logits.amax(1) - logits.amin(1)).mean().item<double>(), 30 + 1e-3);  // some gradient is left
+}
+
+// Two names of the first class, far from each other: items lie near the one or the other, not near their mean.
+NameVectors alternatives() {
+  const torch::Tensor axes = torch::eye(4, 12);
+  return {axes, torch::tensor({0, 0, 1, 2}, torch::kLong)};
+}
+
+HeadNames head_names(double softness) { return {alternatives().classes, softness}; }
+
+// Near the first name of their class, or another one of it in turn.
+torch::Tensor rows_near(const NameVectors& names, const torch::Tensor& labels) {
+  std::vector<torch::Tensor> rows;
+  for (std::int64_t i = 0; i < labels.size(0); ++i) {
+    const torch::Tensor own = names.vectors.index({names.classes.eq(labels[i])});
+    rows.push_back(own[i % own.size(0)]);
+  }
+  torch::manual_seed(4);
+  const torch::Tensor near = torch::stack(rows) + .1 * torch::randn({labels.size(0), 12});
+  return near / near.norm(2, 1, true);
+}
+
+TEST(NetworkMethods, StartWithTheLogitsOfZeroShot) {
+  DrawnTask drawn(both_towers(), Items::pictures, 1);
+  drawn.task.name_vectors = alternatives();
+  drawn.validation.rows = rows_near(drawn.task.name_vectors, drawn.validation.labels);
+  const TowerHead head = starting_head(drawn.task, drawn.support, drawn.validation);
+  ASSERT_EQ(head.from, "names");
+  const torch::Tensor told =
+      name_logits(drawn.validation.rows, drawn.task.name_vectors, drawn.task.logit_scale);
+  const double scale = calibrated_scale(told, drawn.validation.labels);
+  EXPECT_GT(std::abs(scale - 1), .05);
+  EXPECT_TRUE(torch::allclose(head.logits(drawn.validation.rows), told * scale, 1e-4, 1e-4));
+}
+
+TEST(NetworkMethods, LearnTheNamesOfAClassAndKeepThem) {
+  DrawnTask drawn(both_towers(), Items::pictures, 8);
+  const HeadNames named = head_names(.3);
+  const TowerHead head{.input = "rows",
+                       .weight = alternatives().vectors * 20,
+                       .bias = torch::tensor({.5, 0., -.5}, torch::kFloat),
+                       .names = named,
+                       .mean = torch::zeros({12}),
+                       .spread = .5,
+                       .from = "names"};
+  const TuningOptions options{.lrs = {2e-3}, .prepare = [](Model&) { return std::vector<GroupRule>(); }};
+  const Tuned tuned = tune_network(drawn.task, drawn.support, drawn.validation, kSeed, head, options);
+  EXPECT_TRUE(tuned.start.at("head.weight").equal(head.weight));
+  EXPECT_EQ(tuned.values.at("head.weight").sizes(), head.weight.sizes());
+  EXPECT_EQ(tuned.values.at("head.bias").sizes(), head.bias.sizes());
+  for (const std::int64_t name : {0, 1, 2, 3})
+    EXPECT_FALSE(tuned.values.at("head.weight")[name].equal(head.weight[name])) << name;
+  const TunedNetwork network = network_of(drawn.task, head, tuned.start, options);
+  const auto classifier = classifier_of(drawn.task, network);
+  EXPECT_TRUE(torch::allclose(classifier->logits(drawn.asked), head.logits(drawn.asked.rows), 1e-4, 1e-4));
+  expect_reloads(drawn, *classifier);
+}
+
+TEST(NetworkClassifier, RefusesNamesThatDoNotFit) {
+  const DrawnTask drawn(both_towers(), Items::pictures, 1);
+  const HeadNames named = head_names(.5);
+  const NetworkParts parts{.model = drawn.saved.model,
+                           .weight = alternatives().vectors,
+                           .bias = torch::zeros({3}),
+                           .names = named,
+                           .input = "rows"};
+  const auto classifier = network_classifier(parts, drawn.task);
+  EXPECT_EQ(classifier->logits(drawn.asked).sizes(), (std::vector<std::int64_t>{60, 3}));
+  const auto refusal = [&](const torch::Tensor& classes, double softness = .5) {
+    TensorMap tensors = classifier->tensors();
+    tensors["head.classes"] = classes;
+    nlohmann::json facts = classifier->facts();
+    facts["softness"] = softness;
+    const Failure failure =
+        failure_of([&] { make_network_classifier(facts, tensors, drawn.saved, drawn.task.setting); });
+    EXPECT_EQ(failure.exit, Exit::artifact);
+    return failure.text;
+  };
+  const auto list = [](std::vector<std::int64_t> classes) { return torch::tensor(classes, torch::kLong); };
+  for (const auto& wrong : {list({0, 1, 0, 2}), list({1, 1, 2, 3}), list({0, 0, 2, 2}), torch::zeros({4}),
+                            list({}), torch::zeros({2, 2}, torch::kLong)})
+    EXPECT_THAT(refusal(wrong), HasSubstr("head.classes is no list of the classes"));
+  for (const auto& wrong : {list({0, 1, 2}), list({0, 0, 1, 1})})
+    EXPECT_THAT(refusal(wrong), HasSubstr("has no shape that one can have"));
+  for (const double wrong : {0., -1.})
+    EXPECT_THAT(refusal(alternatives().classes, wrong), HasSubstr("softness is"));
+}
+
+TEST(HeadLogits, OneNameAClassIsALinearMapAtAnySoftness) {
+  torch::manual_seed(2);
+  const torch::Tensor x = torch::randn({7, 5}), weight = torch::randn({3, 5}), bias = torch::randn({3});
+  const torch::Tensor linear = head_logits(x, weight, bias, {});
+  EXPECT_TRUE(linear.equal(at::linear(x, weight, bias)));
+  for (const double softness : {.1, 1., 8.})
+    EXPECT_TRUE(
+        torch::allclose(head_logits(x, weight, bias, {torch::arange(3), softness}), linear, 1e-5, 1e-5));
+}
+
+TEST(HeadLogits, SoftnessGoesFromTheLikeliestNameToTheirMean) {
+  const torch::Tensor x = torch::ones({1, 1}), weight = torch::tensor({{3.}, {1.}, {2.}}, torch::kFloat),
+                      bias = torch::tensor({0., 10.}, torch::kFloat),
+                      classes = torch::tensor({0, 0, 1}, torch::kLong);
+  const auto first = [&](double softness) {
+    const torch::Tensor logits = head_logits(x, weight, bias, {classes, softness});
+    EXPECT_NEAR(logits[0][1].item<double>(), 12, 1e-5);
+    return logits[0][0].item<double>();
+  };
+  EXPECT_NEAR(first(1e-3), 3, 1e-2);
+  EXPECT_NEAR(first(1), std::log((std::exp(3) + std::exp(1)) / 2), 1e-5);
+  EXPECT_NEAR(first(1e3), 2, 1e-2);
 }
 
 TEST(NetworkClassifier, IsWrittenAsAModelThatLoads) {

@@ -81,7 +81,7 @@ TEST_F(SavedClassifierTest, EveryKindAnswersAsBefore) {
                                 .beta = 3}));
   expect_kept(adapter_classifier({.down = draw(2, width()),
                                   .up = draw(width(), 2),
-                                  .class_vectors = unit(draw(3, width())),
+                                  .names = one_name_each(unit(draw(3, width()))),
                                   .logit_scale = 20,
                                   .ratio = .4}));
   const std::shared_ptr<Model> tuned = copy_of(*saved_.model, saved_.device);
@@ -93,8 +93,10 @@ TEST_F(SavedClassifierTest, EveryKindAnswersAsBefore) {
   task.classes = 3;
   task.saved = &saved_;
   task.setting = setting_;
+  const HeadNames names{torch::tensor({0, 0, 1, 2}, torch::kLong), .6};
   auto network = network_classifier(
-      {.model = tuned, .weight = draw(3, width()), .bias = torch::randn({3}), .input = "rows"}, task);
+      {.model = tuned, .weight = draw(4, width()), .bias = torch::randn({3}), .names = names, .input = "rows"},
+      task);
   EXPECT_FALSE(network->logits(asked_).isnan().any().item<bool>());
   expect_kept(std::move(network));
 }

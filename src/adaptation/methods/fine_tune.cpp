@@ -35,7 +35,7 @@ std::string bytes_of(const torch::Tensor& tensor) {
 std::string key_of(const AdaptationTask& task, const Part& support, const Part& validation,
                    std::uint64_t seed) {
   std::string key = cat(task.saved->identity, ' ', seed, ' ', task.epochs, ' ', task.logit_scale, ' ',
-                        bytes_of(task.class_vectors));
+                        bytes_of(task.name_vectors.vectors), ' ', bytes_of(task.name_vectors.classes));
   for (const Part* part : {&support, &validation}) {
     key += cat(' ', bytes_of(part->tower), ' ', bytes_of(part->labels));
     for (const std::int64_t row : part->items)
