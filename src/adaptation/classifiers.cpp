@@ -7,6 +7,7 @@
 #include <ATen/ops/logical_or.h>
 #include <ATen/ops/relu.h>
 
+#include "adaptation/smoothed_classifier.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "encoders/blocks.h"
@@ -60,6 +61,41 @@ class NamesClassifier : public Classifier {
   double logit_scale_;
 };
 
+void add_names(TensorMap& tensors, const NameVectors& names) {
+  tensors[kNames] = names.vectors;
+  tensors[kNameClasses] = names.classes;
+}
+
+class BlendClassifier : public Classifier {
+ public:
+  explicit BlendClassifier(NamesBlend blend) : blend_(std::move(blend)), map_(blend_.map) {
+    blend_.alpha = kept(blend_.alpha);
+    blend_.names = kept(blend_.names);
+  }
+
+  torch::Tensor logits(const Part& items) const override {
+    const torch::NoGradGuard no_grad;
+    return map_.logits(items) +
+           name_logits(input_of(items, "rows"), blend_.names, blend_.logit_scale) * blend_.alpha;
+  }
+  std::string_view kind() const override { return "blend"; }
+  nlohmann::json facts() const override {
+    nlohmann::json facts = map_.facts();
+    facts["logit_scale"] = blend_.logit_scale;
+    return facts;
+  }
+  TensorMap tensors() const override {
+    TensorMap tensors = map_.tensors();
+    tensors["alpha"] = blend_.alpha;
+    add_names(tensors, blend_.names);
+    return tensors;
+  }
+
+ private:
+  NamesBlend blend_;
+  LinearClassifier map_;
+};
+
 class CacheClassifier : public Classifier {
  public:
   explicit CacheClassifier(KeyCache cache) : cache_(std::move(cache)) {
@@ -85,10 +121,7 @@ class CacheClassifier : public Classifier {
   }
   TensorMap tensors() const override {
     TensorMap tensors{{"keys", cache_.keys}, {"values", cache_.values}};
-    if (cache_.names.defined()) {
-      tensors[kNames] = cache_.names.vectors;
-      tensors[kNameClasses] = cache_.names.classes;
-    }
+    if (cache_.names.defined()) add_names(tensors, cache_.names);
     return tensors;
   }
 
@@ -101,7 +134,7 @@ class AdapterClassifier : public Classifier {
   explicit AdapterClassifier(FeatureAdapter adapter) : adapter_(std::move(adapter)) {
     adapter_.down = kept(adapter_.down);
     adapter_.up = kept(adapter_.up);
-    adapter_.class_vectors = kept(adapter_.class_vectors);
+    adapter_.names = kept(adapter_.names);
   }
 
   torch::Tensor logits(const Part& items) const override {
@@ -113,7 +146,9 @@ class AdapterClassifier : public Classifier {
     return {{"logit_scale", adapter_.logit_scale}, {"ratio", adapter_.ratio}};
   }
   TensorMap tensors() const override {
-    return {{"down", adapter_.down}, {"up", adapter_.up}, {"class_vectors", adapter_.class_vectors}};
+    TensorMap tensors{{"down", adapter_.down}, {"up", adapter_.up}};
+    add_names(tensors, adapter_.names);
+    return tensors;
   }
 
  private:
@@ -152,6 +187,16 @@ class Saved {
     return input;
   }
 
+  // Kind and facts of the classifier that this one builds on.
+  std::pair<std::string, nlohmann::json> inner() const {
+    const nlohmann::json of = facts_.is_object() ? facts_.value("of", nlohmann::json()) : nlohmann::json();
+    const bool is_whole = of.is_object() && of.contains("kind") && of["kind"].is_string() &&
+                          of["kind"] != "smoothed" && of.contains("classifier");
+    if (!is_whole) wrong("does not say what it builds on");
+    return {of["kind"].get<std::string>(), of["classifier"]};
+  }
+  std::string_view where() const { return where_; }
+
   [[noreturn]] void wrong(std::string_view what) const {
     fail(Exit::artifact, where_, what, "it is damaged, or was written by a newer version; adapt again");
   }
@@ -162,11 +207,11 @@ class Saved {
   std::string_view where_;
 };
 
-std::unique_ptr<Classifier> saved_linear(const Saved& saved) {
+LinearMap saved_map(const Saved& saved) {
   const auto weight = saved.tensor("weight", -1, -1);
-  return linear_classifier({.weight = weight,
-                            .bias = saved.tensor("bias", weight.size(0), 0),
-                            .input = saved.input({"tower", "rows", "both"})});
+  return {.weight = weight,
+          .bias = saved.tensor("bias", weight.size(0), 0),
+          .input = saved.input({"tower", "rows", "both"})};
 }
 
 // `classes` and `width` negative: any.
@@ -176,6 +221,15 @@ NameVectors saved_names(const Saved& saved, std::int64_t classes, std::int64_t w
   if (!are_ordered(names.classes) || (classes >= 0 && names.class_count() != classes))
     saved.wrong(cat("tensor '", kNameClasses, "' is no list of the classes in their order"));
   return names;
+}
+
+std::unique_ptr<Classifier> saved_blend(const Saved& saved) {
+  LinearMap map = saved_map(saved);
+  const std::int64_t classes = map.weight.size(0);
+  return blend_classifier({.map = std::move(map),
+                           .alpha = saved.tensor("alpha", classes, 0),
+                           .names = saved_names(saved, classes, -1),
+                           .logit_scale = saved.number("logit_scale")});
 }
 
 std::unique_ptr<Classifier> saved_cache(const Saved& saved) {
@@ -196,9 +250,19 @@ std::unique_ptr<Classifier> saved_adapter(const Saved& saved) {
   const auto down = saved.tensor("down", -1, -1);
   return adapter_classifier({.down = down,
                              .up = saved.tensor("up", down.size(1), down.size(0)),
-                             .class_vectors = saved.tensor("class_vectors", -1, down.size(1)),
+                             .names = saved_names(saved, -1, down.size(1)),
                              .logit_scale = saved.number("logit_scale"),
                              .ratio = saved.number("ratio")});
+}
+
+std::unique_ptr<Classifier> saved_smoothed(const Saved& saved, const TensorMap& tensors) {
+  const auto [kind, facts] = saved.inner();
+  Smoothing smoothing{.scale = saved.number("scale"),
+                      .strength = saved.number("strength"),
+                      .neighbours = static_cast<std::int64_t>(saved.number("neighbours")),
+                      .input = saved.input({"rows", "tower"})};
+  if (smoothing.neighbours < 1) saved.wrong("has no neighbours");
+  return smoothed_classifier(make_classifier(kind, facts, tensors, saved.where()), std::move(smoothing));
 }
 
 }  // namespace
@@ -221,6 +285,12 @@ std::unique_ptr<Classifier> linear_classifier(LinearMap map) {
   TORCH_CHECK(map.weight.dim() == 2 && map.bias.dim() == 1 && map.bias.size(0) == map.weight.size(0),
               "a linear map has weight [C, width] and bias [C]");
   return std::make_unique<LinearClassifier>(std::move(map));
+}
+
+std::unique_ptr<Classifier> blend_classifier(NamesBlend blend) {
+  TORCH_CHECK(blend.alpha.dim() == 1 && blend.names.class_count() == blend.alpha.size(0),
+              "a blend has alpha [C] and names of C classes");
+  return std::make_unique<BlendClassifier>(std::move(blend));
 }
 
 std::unique_ptr<Classifier> names_classifier(const NameVectors& names, double logit_scale) {
@@ -254,24 +324,26 @@ torch::Tensor logits_of(const KeyCache& cache, const torch::Tensor& rows) {
 }
 
 std::unique_ptr<Classifier> adapter_classifier(FeatureAdapter adapter) {
-  TORCH_CHECK(adapter.down.dim() == 2 && adapter.up.dim() == 2 && adapter.class_vectors.dim() == 2,
-              "an adapter has down [H, D], up [D, H] and class vectors [C, D]");
+  TORCH_CHECK(adapter.down.dim() == 2 && adapter.up.dim() == 2 && adapter.names.defined(),
+              "an adapter has down [H, D], up [D, H] and names");
   return std::make_unique<AdapterClassifier>(std::move(adapter));
 }
 
 torch::Tensor logits_of(const FeatureAdapter& adapter, const torch::Tensor& rows) {
   const auto told = at::relu(at::linear(at::relu(at::linear(rows, adapter.down)), adapter.up));
   const auto mixed = unit(adapter.ratio * told + (1 - adapter.ratio) * rows);
-  return mixed.matmul(adapter.class_vectors.t()) * adapter.logit_scale;
+  return name_logits(mixed, adapter.names, adapter.logit_scale);
 }
 
 std::unique_ptr<Classifier> make_classifier(std::string_view kind, const nlohmann::json& facts,
                                             const TensorMap& tensors, std::string_view where) {
   const Saved saved(facts, tensors, where);
-  if (kind == "linear") return saved_linear(saved);
+  if (kind == "linear") return linear_classifier(saved_map(saved));
   if (kind == "names") return names_classifier(saved_names(saved, -1, -1), saved.number("logit_scale"));
+  if (kind == "blend") return saved_blend(saved);
   if (kind == "cache") return saved_cache(saved);
   if (kind == "adapter") return saved_adapter(saved);
+  if (kind == "smoothed") return saved_smoothed(saved, tensors);
   saved.wrong(cat("is of an unknown kind, '", kind, "'"));
 }
 

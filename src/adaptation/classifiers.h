@@ -1,5 +1,5 @@
-// The kinds of classifiers that methods return and files hold: a linear map, the classes' names, a cache of
-// keys beside these, an adapter.
+// The kinds of classifiers that methods return and files hold: a linear map, the classes' names, a linear map
+// or a cache of keys beside these, an adapter.
 // (Those that change a tower are network_classifier.h's.)
 #pragma once
 #include "adaptation/method.h"
@@ -22,6 +22,16 @@ bool are_ordered(const torch::Tensor& classes);
 // The 0-shot row: the task's names at its scale.
 std::unique_ptr<Classifier> zero_shot_classifier(const AdaptationTask& task);
 
+// LP++ (Huang et al. 2024): map(x) + alpha * name_logits(rows). With one name a class the latter is the paper's
+// scale * rows W^T, and all is a linear map.
+struct NamesBlend {
+  LinearMap map;
+  torch::Tensor alpha;  // [C]
+  NameVectors names;
+  double logit_scale = 100;
+};
+std::unique_ptr<Classifier> blend_classifier(NamesBlend blend);
+
 // Tip-Adapter (Zhang et al. 2022): name_logits(rows) + alpha * exp(-beta (1 - rows K^T)) L. With one name a
 // class the first is the paper's scale * rows W^T.
 struct KeyCache {
@@ -36,19 +46,19 @@ torch::Tensor logits_of(const KeyCache& cache, const torch::Tensor& rows);  // [
 // What a cache's keys are and are compared with, [n, D] unit.
 torch::Tensor unit_input_of(const Part& items, std::string_view input);
 
-// CLIP-Adapter (Gao et al. 2021): scale * unit(ratio * mlp(rows) + (1 - ratio) * rows) W^T, mlp two linear
+// CLIP-Adapter (Gao et al. 2021): name_logits(unit(ratio * mlp(rows) + (1 - ratio) * rows)), mlp two linear
 // maps, a ReLU after each.
 struct FeatureAdapter {
-  torch::Tensor down, up;       // [H, D], [D, H]
-  torch::Tensor class_vectors;  // [C, D] unit
+  torch::Tensor down, up;  // [H, D], [D, H]
+  NameVectors names;
   double logit_scale = 100, ratio = 0.2;
 };
 std::unique_ptr<Classifier> adapter_classifier(FeatureAdapter adapter);
 torch::Tensor logits_of(const FeatureAdapter& adapter, const torch::Tensor& rows);  // [n, D] unit -> [n, C]
 
-// The classifier again, from what it says of itself: kind linear, names, cache or adapter. Error(artifact)
-// naming a tensor that is missing or of the wrong shape, or a fact that is missing; `where` says whose they
-// are.
+// The classifier again, from what it says of itself: kind linear, names, blend, cache, adapter or smoothed.
+// Error(artifact) naming a tensor that is missing or of the wrong shape, or a fact that is missing; `where`
+// says whose they are.
 std::unique_ptr<Classifier> make_classifier(std::string_view kind, const nlohmann::json& facts,
                                             const TensorMap& tensors, std::string_view where = "classifier");
 

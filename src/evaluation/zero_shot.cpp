@@ -112,11 +112,15 @@ std::vector<ClassNames> telling_names(const EmbedSetting& setting, const std::ve
   return telling;
 }
 
+constexpr const char *kVectors = "vectors", *kClasses = "classes", *kPlaces = "places";  // among all names
+
 // Where a caption is but the sum of its pieces, a name may have no direction at all.
-NameVectors with_directions(const NameVectors& names, const std::vector<ClassNames>& classes) {
-  const torch::Tensor kept = names.vectors.ne(0).any(1).nonzero().squeeze(1);
-  NameVectors found{names.vectors.index_select(0, kept), names.classes.index_select(0, kept)};
-  const torch::Tensor counts = at::bincount(found.classes, {}, static_cast<std::int64_t>(classes.size()));
+TensorMap with_directions(const torch::Tensor& vectors, const torch::Tensor& class_of,
+                          const std::vector<ClassNames>& classes) {
+  const torch::Tensor kept = vectors.ne(0).any(1).nonzero().squeeze(1);
+  TensorMap found{
+      {kVectors, vectors.index_select(0, kept)}, {kClasses, class_of.index_select(0, kept)}, {kPlaces, kept}};
+  const torch::Tensor counts = at::bincount(found[kClasses], {}, static_cast<std::int64_t>(classes.size()));
   for (std::size_t c = 0; c < classes.size(); ++c) {
     if (counts[static_cast<std::int64_t>(c)].item<std::int64_t>() > 0) continue;
     fail(Exit::data, cat("class '", classes[c].label, "'"),
@@ -127,8 +131,8 @@ NameVectors with_directions(const NameVectors& names, const std::vector<ClassNam
   return found;
 }
 
-NameVectors embedded(const EmbedSetting& setting, const std::vector<ClassNames>& classes,
-                     const std::vector<std::string>& templates) {
+TensorMap embedded(const EmbedSetting& setting, const std::vector<ClassNames>& classes,
+                   const std::vector<std::string>& templates) {
   std::vector<std::string> texts;
   std::vector<std::int64_t> owners, class_of;  // the name of each text, the class of each name
   for (std::size_t c = 0; c < classes.size(); ++c) {
@@ -153,7 +157,17 @@ NameVectors embedded(const EmbedSetting& setting, const std::vector<ClassNames>&
     sums.index_add_(0, torch::tensor(owners).slice(0, begin, end), unit_rows(rows.to(torch::kDouble)));
     if (bar) bar->update(end);
   }
-  return with_directions({unit_rows(sums).to(torch::kFloat), torch::tensor(class_of, torch::kLong)}, classes);
+  return with_directions(unit_rows(sums).to(torch::kFloat), torch::tensor(class_of, torch::kLong), classes);
+}
+
+NameVectors named(const TensorMap& found, const std::vector<ClassNames>& classes) {
+  std::vector<std::string> all;
+  for (const ClassNames& one : classes) all.insert(all.end(), one.names.begin(), one.names.end());
+  NameVectors names{found.at(kVectors), found.at(kClasses)};
+  const torch::Tensor& places = found.at(kPlaces);
+  for (std::int64_t i = 0; i < places.size(0); ++i)
+    names.names.push_back(all.at(static_cast<std::size_t>(places[i].item<std::int64_t>())));
+  return names;
 }
 
 }  // namespace
@@ -232,18 +246,18 @@ std::int64_t NameVectors::class_count() const { return classes[-1].item<std::int
 NameVectors name_vectors(const EmbedSetting& setting, const SavedModel& saved,
                          const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,
                          const fs::path& cache) {
-  constexpr const char *kVectors = "vectors", *kClasses = "classes";
   const std::vector<ClassNames> telling = telling_names(setting, classes);
   warn_of_equal_names(*setting.tokenizer, telling);
   fs::path file;
   if (!cache.empty()) {
     file = cache / cat("classes-", cache_key(setting, saved, telling, templates), ".safetensors");
-    if (const auto kept = read_cached(file); kept && kept->contains(kVectors) && kept->contains(kClasses))
-      return {kept->at(kVectors), kept->at(kClasses)};
+    const auto kept = read_cached(file);
+    if (kept && kept->contains(kVectors) && kept->contains(kClasses) && kept->contains(kPlaces))
+      return named(*kept, telling);
   }
-  NameVectors names = embedded(setting, telling, templates);
-  if (!cache.empty()) write_cached(file, {{kVectors, names.vectors}, {kClasses, names.classes}});
-  return names;
+  const TensorMap found = embedded(setting, telling, templates);
+  if (!cache.empty()) write_cached(file, found);
+  return named(found, telling);
 }
 
 NameVectors one_name_each(const torch::Tensor& class_vectors) {

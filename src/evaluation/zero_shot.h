@@ -44,6 +44,7 @@ class KnownPieces {
 struct NameVectors {
   torch::Tensor vectors;  // [M, D] unit, as rows_beside_names(); undefined: no names
   torch::Tensor classes;  // [M] int64, whose name it is: 0, ... C - 1, ascending, each once or more
+  std::vector<std::string> names = {};  // the M names, where name_vectors() made them
 
   bool defined() const { return vectors.defined(); }
   std::int64_t class_count() const;

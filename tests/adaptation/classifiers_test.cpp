@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "adaptation/smoothed_classifier.h"
 #include "tensors/tensor_file.h"
 #include "tests/support/failure.h"
 #include "toy_features.h"
@@ -38,7 +39,7 @@ KeyCache golden_cache() {
 FeatureAdapter golden_adapter() {
   return {.down = golden().at("adapter/down"),
           .up = golden().at("adapter/up"),
-          .class_vectors = golden().at("class_vectors"),
+          .names = one_name_each(golden().at("class_vectors")),
           .logit_scale = 20,
           .ratio = .3};
 }
@@ -64,6 +65,15 @@ NameVectors two_names_of_the_first() {
   return {vectors, torch::tensor({0, 0, 1, 2}, torch::kLong)};
 }
 
+NamesBlend golden_blend() {
+  return {.map = {.weight = golden().at("class_vectors").narrow(0, 1, 3),
+                  .bias = torch::tensor({.1F, .2F, .3F}),
+                  .input = "rows"},
+          .alpha = torch::tensor({1.F, .5F, 2.F}),
+          .names = two_names_of_the_first(),
+          .logit_scale = 20};
+}
+
 TEST(Classifiers, NamesOfAClassAreAlternatives) {
   const auto cosines = asked().rows.matmul(golden().at("class_vectors").t()) * 20;
   const auto either = cosines.narrow(1, 0, 2).exp().mean(1, true).log();
@@ -78,6 +88,13 @@ TEST(Classifiers, NamesOfAClassAreAlternatives) {
   cache.names = two_names_of_the_first();
   alone.names = {};
   EXPECT_LT(distance(logits_of(cache, asked().rows) - logits_of(alone, asked().rows), expected), 1e-4);
+  FeatureAdapter adapter = golden_adapter();
+  adapter.ratio = 0;
+  adapter.names = two_names_of_the_first();
+  EXPECT_LT(distance(logits_of(adapter, asked().rows), expected), 1e-4);
+  const auto blend = blend_classifier(golden_blend());
+  const auto map = linear_classifier(golden_blend().map);
+  EXPECT_LT(distance(blend->logits(asked()) - map->logits(asked()), expected * golden_blend().alpha), 1e-4);
 }
 
 TEST(Classifiers, ALinearMapReadsWhatItSays) {
@@ -107,6 +124,33 @@ TEST(Classifiers, ACacheOfATowerAloneComparesUnitFeatures) {
   EXPECT_LT(distance(cache_classifier(cache)->logits(tower), alone), 1e-5);
 }
 
+TEST(Classifiers, SmoothedAnswersAreThePapers) {
+  const auto &own = golden().at("laplacian/own"), &rows = golden().at("laplacian/rows");
+  const Smoothing smoothing{.scale = 1, .strength = 2.5, .neighbours = 3};
+  EXPECT_LT(distance(smoothed(own, rows, smoothing), golden().at("laplacian/logits")), 1e-5);
+  EXPECT_LT(distance(smoothed(own * 4, rows, {.scale = .25, .strength = 2.5, .neighbours = 3}),
+                     golden().at("laplacian/logits")),
+            1e-5);
+  EXPECT_GT(distance(own, golden().at("laplacian/logits")), .5);
+}
+
+// Two copies of one picture are each other's neighbours, not their own.
+TEST(Classifiers, SmoothedItemsOfOneContentAgree) {
+  const auto rows = torch::tensor({{1.F, 0.F}, {1.F, 0.F}, {0.F, 1.F}});
+  const auto own = torch::tensor({{2.F, 0.F}, {0.F, .5F}, {0.F, 1.F}});
+  const auto drawn = smoothed(own, rows, {.strength = 4, .neighbours = 1});
+  EXPECT_GT(drawn[1][0].item<float>(), drawn[1][1].item<float>());
+  EXPECT_TRUE(torch::equal(drawn[2], own[2]));  // whose nearest one is at a right angle
+}
+
+TEST(Classifiers, ASmoothedItemAloneHasItsOwnAnswer) {
+  Part one = asked();
+  one.rows = one.rows.narrow(0, 0, 1);
+  const auto smooth = smoothed_classifier(cache_classifier(golden_cache()), {.scale = .5, .neighbours = 3});
+  EXPECT_LT(distance(smooth->logits(one), cache_classifier(golden_cache())->logits(one) * .5), 1e-6);
+  EXPECT_EQ(smooth->logits(asked()).sizes(), cache_classifier(golden_cache())->logits(asked()).sizes());
+}
+
 TEST(Classifiers, RowsThatTheModelHasNotAreNamed) {
   Part tower = asked();
   tower.rows = torch::Tensor();
@@ -125,7 +169,10 @@ TEST(Classifiers, EachIsMadeAgainFromWhatItSays) {
   alone.input = "tower";
   all.push_back(cache_classifier(alone));
   all.push_back(adapter_classifier(golden_adapter()));
+  all.push_back(blend_classifier(golden_blend()));
   all.push_back(names_classifier(two_names_of_the_first(), 20));
+  all.push_back(smoothed_classifier(cache_classifier(golden_cache()),
+                                    {.scale = .3, .strength = 1.5, .neighbours = 2, .input = "tower"}));
   for (const auto& classifier : all) {
     const auto facts = nlohmann::json::parse(classifier->facts().dump());
     const auto again = make_classifier(classifier->kind(), facts, classifier->tensors());
@@ -161,6 +208,23 @@ TEST(Classifiers, WhatIsWrongInAFileIsNamed) {
     tensors["name_classes"] = classes;  // of the four that values are of
     EXPECT_THAT(text("cache", cache->facts(), tensors), ::testing::HasSubstr("'name_classes' is no list"));
   }
+  const auto blend = blend_classifier(golden_blend());
+  tensors = blend->tensors();
+  tensors["alpha"] = torch::ones({4});
+  EXPECT_THAT(text("blend", blend->facts(), tensors), ::testing::HasSubstr("'alpha' is [4]"));
+  const auto smooth = smoothed_classifier(cache_classifier(golden_cache()), {});
+  for (const auto& [key, value] : std::vector<std::pair<std::string, nlohmann::json>>{
+           {"of", nullptr}, {"of", {{"kind", "smoothed"}, {"classifier", smooth->facts()}}}, {"of", 3}}) {
+    facts = smooth->facts();
+    facts[key] = value;
+    EXPECT_THAT(text("smoothed", facts, smooth->tensors()), ::testing::HasSubstr("what it builds on"));
+  }
+  facts = smooth->facts();
+  facts["of"]["classifier"].erase("alpha");
+  EXPECT_THAT(text("smoothed", facts, smooth->tensors()), ::testing::HasSubstr("'alpha'"));
+  facts = smooth->facts();
+  facts["neighbours"] = 0;
+  EXPECT_THAT(text("smoothed", facts, smooth->tensors()), ::testing::HasSubstr("no neighbours"));
   const TensorMap bias_off{{"weight", torch::ones({3, 4})}, {"bias", torch::ones({4})}};
   EXPECT_THAT(text("linear", {{"input", "rows"}}, bias_off), ::testing::HasSubstr("'bias'"));
 }

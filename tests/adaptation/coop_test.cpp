@@ -56,6 +56,7 @@ struct Drawn {
     task.names = {{"dog", {"dog"}}, {"heart", {"red heart"}}, {"cat", {"cat"}}};
     task.class_vectors = told("");
     task.name_vectors = one_name_each(task.class_vectors);
+    task.name_vectors.names = {"dog", "red heart", "cat"};
     task.templates = {"{}"};
     task.logit_scale = 20;
   }
@@ -67,7 +68,7 @@ struct Drawn {
     return embed_texts(task.setting, texts);
   }
   Prompts prompts(const std::vector<std::int64_t>& words) const {
-    return {task.setting, prompt_texts(task, words), task.class_vectors};
+    return {task.setting, prompt_texts(task, words), task.name_vectors};
   }
 
   Tokenizer tokenizer;
@@ -98,7 +99,7 @@ TEST_P(PromptsOfTowers, VectorsOfRealWordsAreThePlainText) {
   const auto tokens = tower.encode(tower.embed(texts.ids), texts.valid, tower.causal_by_default());
   const auto pooled = tower.pool(tokens, texts.valid);
   const auto plain = unit(drawn.model->text_embedding("joint", pooled, texts.ids, texts.valid));
-  EXPECT_TRUE(torch::equal(prompts.class_vectors(torch::zeros_like(vectors)), plain));
+  EXPECT_TRUE(torch::equal(prompts.name_vectors(torch::zeros_like(vectors)), plain));
   EXPECT_LT(distance(plain, drawn.told("a photo of a ")), 1e-5);
   EXPECT_GT(distance(plain, drawn.told("")), 1e-3);
 }
@@ -109,27 +110,42 @@ TEST_P(PromptsOfTowers, VectorsOfOtherWordsAreTheirText) {
   const auto words = drawn.tokenizer.encode("the drawing of one");
   const Prompts prompts = drawn.prompts(std::vector<std::int64_t>(words.size(), drawn.tokenizer.id(kMask)));
   const auto vectors = at::embedding(drawn.model->text->token_table(), torch::tensor(words));
-  EXPECT_LT(
-      distance(prompts.class_vectors(vectors - prompts.word_vectors()), drawn.told("the drawing of one ")),
-      1e-5);
+  EXPECT_LT(distance(prompts.name_vectors(vectors - prompts.word_vectors()), drawn.told("the drawing of one ")),
+            1e-5);
 }
 
-TEST(Prompts, AClassIsTheMeanOfItsNames) {
-  Drawn drawn(kCausal);
-  const auto words = drawn.tokenizer.encode("a photo of a");
-  const auto none = [](const Prompts& prompts) {
-    return prompts.class_vectors(torch::zeros_like(prompts.word_vectors()));
+// "heart" has two names, which come after the one of "dog".
+void name_twice(Drawn& drawn) {
+  drawn.task.names[1].names = {"red heart", "house"};
+  drawn.task.name_vectors = {
+      embed_texts(drawn.task.setting, {"dog", "red heart", "house", "cat"}),
+      torch::tensor({0, 1, 1, 2}, torch::kLong),
+      {"dog", "red heart", "house", "cat"},
   };
-  const auto single = none(drawn.prompts(words));
-  drawn.task.names[0].names = {"dog", "cat"};
-  const auto several = none(drawn.prompts(words));
-  EXPECT_LT(distance(several[0], unit(single[0] + single[2])), 1e-5);
-  EXPECT_LT(distance(several[1], single[1]), 1e-6);
+}
+
+TEST(Prompts, WordsOfAClassStandBeforeAllOfItsNames) {
+  Drawn drawn(kCausal);
+  name_twice(drawn);
+  const Prompts prompts = drawn.prompts(drawn.tokenizer.encode("a photo of a"));
+  const auto words = prompts.word_vectors();
+  const auto none = torch::zeros_like(words);
+  torch::manual_seed(7);
+  const auto other = torch::randn_like(words);
+  const auto plain = prompts.name_vectors(none), moved = prompts.name_vectors(other);
+  const auto one = prompts.name_vectors(torch::stack({none, other, none}));
+  ASSERT_EQ(plain.size(0), 4);
+  for (const std::int64_t of_others : {0, 3}) EXPECT_LT(distance(one[of_others], plain[of_others]), 1e-6);
+  for (const std::int64_t own : {1, 2}) {
+    EXPECT_LT(distance(one[own], moved[own]), 1e-6);
+    EXPECT_GT(distance(one[own], plain[own]), 1e-2);
+  }
 }
 
 TEST(Prompts, ALongNameLeavesRoomForTheWords) {
   Drawn drawn(kCausal);
-  drawn.task.names[0].names = {"dog cat tree house dog cat tree house dog cat tree house dog cat tree house"};
+  drawn.task.name_vectors.names[0] =
+      "dog cat tree house dog cat tree house dog cat tree house dog cat tree house";
   const auto texts = prompt_texts(drawn.task, drawn.tokenizer.encode("a photo of a"));
   EXPECT_EQ(texts.ids.size(1), 16);
   EXPECT_EQ(texts.ids[0][15].item<std::int64_t>(), drawn.tokenizer.id(kEos));
@@ -142,7 +158,7 @@ TEST(Prompts, OtherSpacesKeepTheNames) {
   const Prompts prompts = drawn.prompts(drawn.tokenizer.encode("a photo of a"));
   EXPECT_TRUE(prompts.can_learn());
   torch::manual_seed(7);
-  const auto moved = prompts.class_vectors(torch::randn_like(prompts.word_vectors()));
+  const auto moved = prompts.name_vectors(torch::randn_like(prompts.word_vectors()));
   EXPECT_LT(distance(moved.narrow(1, 4, 3), drawn.task.class_vectors.narrow(1, 4, 3)), 1e-5);
   EXPECT_GT(distance(moved.narrow(1, 0, 4), drawn.task.class_vectors.narrow(1, 0, 4)), 1e-2);
 }
@@ -162,15 +178,11 @@ TEST(Coop, GradientsOfTheContextAreThePapers) {
   model.eval();
   EmbedSetting setting;
   setting.model = &model;
-  const Prompts prompts(setting,
-                        {.ids = golden.at("coop/ids"),
-                         .valid = golden.at("coop/valid"),
-                         .first = 1,
-                         .words = 2,
-                         .owner = torch::arange(4)},
-                        torch::zeros({4, 10}));
+  const Prompts prompts(
+      setting, {.ids = golden.at("coop/ids"), .valid = golden.at("coop/valid"), .first = 1, .words = 2},
+      one_name_each(torch::zeros({4, 10})));
   const auto change = (golden.at("coop/vectors") - prompts.word_vectors()).requires_grad_(true);
-  const auto vectors = prompts.class_vectors(change);
+  const auto vectors = prompts.name_vectors(change);
   EXPECT_LT(distance(vectors, golden.at("coop/class_vectors")), 1e-5);
   set_gradients(class_cross_entropy(golden.at("support").matmul(vectors.t()) * 20, golden.at("labels")),
                 {change});
@@ -235,6 +247,28 @@ TEST(Coop, ValidationMayChooseTheNames) {
   EXPECT_EQ(adapted.chosen["epoch"], 0);
   EXPECT_TRUE(torch::equal(adapted.classifier->logits(coop.asked),
                            zero_shot_classifier(coop.task)->logits(coop.asked)));
+}
+
+// The names as alternatives are what it begins with, as zero-shot has them.
+TEST(Coop, SeveralNamesStayAlternatives) {
+  CoopTask coop(4);
+  name_twice(coop);
+  coop.support.labels = (coop.support.labels + 1).remainder(3);
+  const auto adapted = fit_coop(coop.task, coop.support, coop.validation, 1);
+  EXPECT_EQ(adapted.classifier->tensors().at("names").size(0), 4);
+  EXPECT_LE(
+      judged(adapted.classifier->logits(coop.validation), coop.validation.labels).cross_entropy,
+      judged(zero_shot_classifier(coop.task)->logits(coop.validation), coop.validation.labels).cross_entropy);
+}
+
+// Items of the first class lie where other words before its name are, those of the others before theirs.
+TEST(Coop, AClassMayHaveWordsOfItsOwn) {
+  CoopTask coop(8);
+  const auto vectors = torch::stack(
+      {coop.told("the drawing of one ")[0], coop.told("a photo of a ")[1], coop.told("house tree ")[2]});
+  coop.support = told_by(vectors, 8, 1);
+  coop.validation = told_by(vectors, 8, 2);
+  EXPECT_EQ(fit_coop(coop.task, coop.support, coop.validation, 1).chosen["context"], "of each class");
 }
 
 // Words change nothing in a model that compares pieces alone.

@@ -1,4 +1,4 @@
-// The methods on frozen rows: the two Tip-Adapters and CLIP-Adapter.
+// The methods on frozen rows: the two Tip-Adapters, LaplacianShot and CLIP-Adapter.
 #include <ATen/ops/one_hot.h>
 #include <gtest/gtest.h>
 
@@ -28,6 +28,12 @@ struct Method {
 };
 void PrintTo(const Method& method, std::ostream* out) { *out << method.name; }
 
+Part first_of(const Part& items) {
+  Part first = items;
+  for (torch::Tensor* tensor : {&first.tower, &first.rows, &first.labels}) *tensor = tensor->narrow(0, 0, 1);
+  return first;
+}
+
 class FeatureMethods : public ::testing::TestWithParam<Method> {
  protected:
   static Adapted fit(const testing::ToyTask& toy, std::uint64_t seed = 1) {
@@ -37,6 +43,7 @@ class FeatureMethods : public ::testing::TestWithParam<Method> {
 INSTANTIATE_TEST_SUITE_P(All, FeatureMethods,
                          ::testing::Values(Method{"tip_adapter", fit_tip_adapter},
                                            Method{"tip_adapter_f", fit_tip_adapter_f},
+                                           Method{"laplacian_shot", fit_laplacian_shot},
                                            Method{"clip_adapter", fit_clip_adapter}));
 
 // Names that say little, items that say much.
@@ -60,8 +67,9 @@ TEST_P(FeatureMethods, OneShotIsEnoughToRun) {
 TEST_P(FeatureMethods, ValidationMayChooseZeroShot) {
   const auto toy = toy_task({.names_off = .1, .swapped = true});
   const auto adapted = fit(toy);
-  EXPECT_TRUE(torch::equal(adapted.classifier->logits(toy.asked).argmax(1),
-                           zero_shot_classifier(toy.task)->logits(toy.asked).argmax(1)));
+  const Part one = first_of(toy.asked);
+  EXPECT_TRUE(torch::equal(adapted.classifier->logits(one).argmax(1),
+                           zero_shot_classifier(toy.task)->logits(one).argmax(1)));
   const auto& chosen = adapted.chosen;
   EXPECT_EQ(chosen.contains("alpha") ? chosen["alpha"] : chosen["ratio"], 0);
 }
@@ -72,24 +80,37 @@ TEST_P(FeatureMethods, FollowFromTheSeedAlone) {
   const auto first = logits(1);
   torch::manual_seed(99);
   EXPECT_TRUE(torch::equal(first, logits(1)));
-  EXPECT_EQ(torch::equal(first, logits(2)), GetParam().fit == fit_tip_adapter);  // which draws nothing
+  const bool draws = GetParam().fit != fit_tip_adapter && GetParam().fit != fit_laplacian_shot;
+  EXPECT_EQ(torch::equal(first, logits(2)), !draws);
 }
 
 TEST_P(FeatureMethods, LeaveWhatTheyAreGiven) {
   const auto toy = toy_task();
-  const auto rows = toy.support.rows.clone(), names = toy.task.class_vectors.clone();
+  const auto rows = toy.support.rows.clone(), names = toy.task.name_vectors.vectors.clone();
   fit(toy);
   EXPECT_TRUE(torch::equal(rows, toy.support.rows));
-  EXPECT_TRUE(torch::equal(names, toy.task.class_vectors));
+  EXPECT_TRUE(torch::equal(names, toy.task.name_vectors.vectors));
   EXPECT_FALSE(toy.support.rows.requires_grad());
+}
+
+// Names that say little and a shot a class, but many items asked together, each among its like.
+TEST(LaplacianShot, WhatIsAskedTogetherHasASay) {
+  const auto toy = toy_task({.classes = 6, .shots = 1, .width = 32, .spread = .3, .names_off = 1});
+  const auto smooth = fit_laplacian_shot(toy.task, toy.support, toy.validation, 1);
+  const auto alone = fit_tip_adapter(toy.task, toy.support, toy.validation, 1);
+  EXPECT_GT(accuracy_on(*smooth.classifier, toy.asked), accuracy_on(*alone.classifier, toy.asked) + .05);
+  // What validation said is what it said of the cache.
+  EXPECT_EQ(smooth.validated->cross_entropy,
+            judged(alone.classifier->logits(toy.validation), toy.validation.labels).cross_entropy);
 }
 
 TEST(TipAdapter, WithoutNamesTheCacheStandsAlone) {
   auto toy = toy_task({.shots = 8});
   toy.task.class_vectors = torch::Tensor();
+  toy.task.name_vectors = {};
   toy.task.names.clear();
   for (Part* part : {&toy.support, &toy.validation, &toy.asked}) part->rows = torch::Tensor();
-  for (const FitMethod fit : {&fit_tip_adapter, &fit_tip_adapter_f}) {
+  for (const FitMethod fit : {&fit_tip_adapter, &fit_tip_adapter_f, &fit_laplacian_shot}) {
     const auto adapted = fit(toy.task, toy.support, toy.validation, 1);
     EXPECT_EQ(adapted.classifier->facts()["input"], "tower");
     EXPECT_GT(accuracy_on(*adapted.classifier, toy.asked), .95);
@@ -119,7 +140,7 @@ TEST(TipAdapterF, KeysLearnAsInPyTorch) {
 TEST(ClipAdapter, GradientsAreThePapers) {
   FeatureAdapter adapter{.down = golden().at("adapter/down").clone().set_requires_grad(true),
                          .up = golden().at("adapter/up").clone().set_requires_grad(true),
-                         .class_vectors = golden().at("class_vectors"),
+                         .names = one_name_each(golden().at("class_vectors")),
                          .logit_scale = 20,
                          .ratio = .3};
   set_gradients(class_cross_entropy(logits_of(adapter, golden().at("support")), golden().at("labels")),

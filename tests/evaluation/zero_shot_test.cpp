@@ -173,6 +173,14 @@ TEST_F(ClassVectors, ANameCountsOnceAndAnUnknownOneNotBesideAKnownOne) {
   const NameVectors more = names({{"warm", {"red", "orange star", "red", "\u8d64\u3044"}}, {"cold", {"blue"}}});
   EXPECT_TRUE(more.vectors.equal(plain.vectors));
   EXPECT_TRUE(more.classes.equal(plain.classes));
+  EXPECT_THAT(more.names, testing::ElementsAre("red", "orange star", "blue"));
+}
+
+TEST_F(ClassVectors, NamesAreKeptBesideTheirVectors) {
+  const TemporaryFolder folder;
+  const std::vector<ClassNames> given = {{"warm", {"red", "\u8d64\u3044", "orange star"}}, {"cold", {"blue"}}};
+  for (int time = 0; time < 2; ++time)  // computed, then read
+    EXPECT_THAT(names(given, folder.path()).names, testing::ElementsAre("red", "orange star", "blue"));
 }
 
 torch::Tensor waves(std::int64_t rows, std::int64_t columns, double step) {

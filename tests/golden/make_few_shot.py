@@ -1,6 +1,6 @@
 """Golden values of the few-shot methods on frozen features and prompts, from plain PyTorch as the papers describe them:
 Tip-Adapter's logits and the keys after an epoch of Tip-Adapter-F, CLIP-Adapter's logits and gradients, the gradient of
-CoOp's context vectors through a text tower made of PyTorch's own layers.
+CoOp's context vectors through a text tower made of PyTorch's own layers, LaplacianShot's answers.
 
     .venv/bin/python tests/golden/make_few_shot.py
 
@@ -114,10 +114,25 @@ def coop(support, labels, asked, class_vectors):
          coop__gradient=vectors.grad)
 
 
+def laplacian_shot(rows, own, neighbours=3, strength=2.5):
+    """Ziko et al. 2020, equation 12, with cosines as weights that sum to one: all pairs at once"""
+    cosines = rows @ rows.T
+    cosines.fill_diagonal_(-2)
+    near = torch.zeros_like(cosines).scatter(1, cosines.topk(neighbours).indices, 1)
+    weights = cosines.clamp_min(0) * (near + near.T)
+    weights = weights / weights.sum(1, keepdim=True)
+    z = own.softmax(1)
+    for _ in range(20):
+        drawn = own + strength * weights @ z
+        z = drawn.softmax(1)
+    keep(laplacian__rows=rows, laplacian__own=own, laplacian__logits=drawn)
+
+
 torch.manual_seed(0)
 values = list(features())
 tip_adapter(*values)
 clip_adapter(*values)
 coop(*values)
+laplacian_shot(unit(15, 4), torch.randn(15, 3))
 save_file(tensors, HERE / "few_shot.safetensors")
 print(sum(value.numel() * value.element_size() for value in tensors.values()), "bytes in", len(tensors), "tensors")

@@ -18,12 +18,12 @@ torch::Tensor drawn(const Init& init, std::string_view name, std::int64_t out, s
 }
 
 FeatureAdapter start_of(const AdaptationTask& task, double ratio, std::uint64_t seed) {
-  const std::int64_t width = task.class_vectors.size(1);
+  const std::int64_t width = task.name_vectors.vectors.size(1);
   const std::int64_t narrow = std::max<std::int64_t>(1, width / kReduction);
   const Init init(seed, "clip_adapter");
   return {.down = drawn(init, "down", narrow, width),
           .up = drawn(init, "up", width, narrow),
-          .class_vectors = task.class_vectors,
+          .names = task.name_vectors,
           .logit_scale = task.logit_scale,
           .ratio = ratio};
 }

@@ -1,4 +1,5 @@
-// coop: the words before a class's name are learned vectors, shared by all classes (CoOp, Zhou et al. 2022)
+// coop: the words before a class's name are learned vectors, shared by all classes or each class's own (CoOp,
+// Zhou et al. 2022, section 3.2: unified and class-specific context)
 #include "adaptation/classifiers.h"
 #include "adaptation/methods/feature_training.h"
 #include "adaptation/methods/kinds.h"
@@ -46,57 +47,65 @@ Context initial_context(const AdaptationTask& task) {
           .drawn = true};
 }
 
-// The context vectors as a change of what the words say (Prompts::class_vectors).
+// The context vectors as a change of what the words say (Prompts::name_vectors).
 torch::Tensor initial_change(const Prompts& prompts, const Context& context, std::uint64_t seed) {
   const auto words = prompts.word_vectors();
   if (!context.drawn) return torch::zeros_like(words);
   return Init(seed, "coop").normal("context", words.sizes(), kStd).to(words.device()) - words;
 }
 
-struct LearnedVectors {
-  torch::Tensor vectors;  // [C, D]
+struct LearnedNames {
+  NameVectors names;
   Verdict verdict;
   std::int64_t epoch = 0;  // 0: the names' own
+  bool of_each_class = false;
 };
 
 // The whole support is one batch: what a step costs is the text tower's pass over the names, whatever the
 // number of items.
-LearnedVectors learned(const AdaptationTask& task, const Prompts& prompts, torch::Tensor change,
-                       const Part& support, const Part& validation) {
+void learn(const AdaptationTask& task, const Prompts& prompts, torch::Tensor change, const Part& support,
+           const Part& validation, LearnedNames& best) {
   const auto logits = [&task](const Part& items, const torch::Tensor& vectors) {
-    return items.rows.matmul(vectors.t()) * task.logit_scale;
+    return name_logits(items.rows, {vectors, task.name_vectors.classes}, task.logit_scale);
   };
-  LearnedVectors best{.vectors = task.class_vectors,
-                      .verdict = judged(logits(validation, task.class_vectors), validation.labels)};
-  if (!prompts.can_learn()) return best;
+  const bool of_each_class = change.dim() == 3;
   change.set_requires_grad(true);
   AdamW optimizer({{.name = "context", .value = change}},
                   {.lr = kRate, .beta1 = .9, .beta2 = .999, .eps = 1e-8});
   std::int64_t last_better = 0;
   Verdict lowest;
   for (std::int64_t epoch = 0; epoch < kEpochs && epoch - last_better <= kPatience; ++epoch) {
-    const auto vectors = prompts.class_vectors(change);
+    const auto vectors = prompts.name_vectors(change);
     const Verdict now = judged(logits(validation, vectors.detach()), validation.labels);
     if (now.better_than(lowest)) {
       lowest = now;
       last_better = epoch;
     }
-    if (now.better_than(best.verdict)) best = {.vectors = vectors.detach(), .verdict = now, .epoch = epoch + 1};
+    if (now.better_than(best.verdict))
+      best = {.names = {vectors.detach(), task.name_vectors.classes},
+              .verdict = now,
+              .epoch = epoch + 1,
+              .of_each_class = of_each_class};
     set_gradients(class_cross_entropy(logits(support, vectors), support.labels), {change});
     optimizer.step(lr_share({.warmup = 0}, epoch, kEpochs));
   }
-  return best;
 }
 
 }  // namespace
 
 Adapted fit_coop(const AdaptationTask& task, const Part& support, const Part& validation, std::uint64_t seed) {
   const Context context = initial_context(task);
-  const Prompts prompts(task.setting, prompt_texts(task, context.words), task.class_vectors);
-  const LearnedVectors best =
-      learned(task, prompts, initial_change(prompts, context, seed), support, validation);
-  return {.classifier = names_classifier(one_name_each(best.vectors), task.logit_scale),
-          .chosen = {{"epoch", best.epoch}}};
+  const Prompts prompts(task.setting, prompt_texts(task, context.words), task.name_vectors);
+  LearnedNames best{.names = task.name_vectors,
+                    .verdict = judged(zero_shot_classifier(task)->logits(validation), validation.labels)};
+  if (prompts.can_learn()) {
+    const torch::Tensor change = initial_change(prompts, context, seed);
+    learn(task, prompts, change.clone(), support, validation, best);
+    learn(task, prompts, change.unsqueeze(0).repeat({task.classes, 1, 1}), support, validation, best);
+  }
+  nlohmann::json chosen{{"epoch", best.epoch}};
+  if (best.epoch > 0) chosen["context"] = best.of_each_class ? "of each class" : "of all classes";
+  return {.classifier = names_classifier(best.names, task.logit_scale), .chosen = std::move(chosen)};
 }
 
 }  // namespace duet

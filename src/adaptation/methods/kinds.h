@@ -21,6 +21,8 @@ Adapted fit_tip_adapter(const AdaptationTask& task, const Part& support, const P
                         std::uint64_t seed);
 Adapted fit_tip_adapter_f(const AdaptationTask& task, const Part& support, const Part& validation,
                           std::uint64_t seed);
+Adapted fit_laplacian_shot(const AdaptationTask& task, const Part& support, const Part& validation,
+                           std::uint64_t seed);
 Adapted fit_clip_adapter(const AdaptationTask& task, const Part& support, const Part& validation,
                          std::uint64_t seed);
 Adapted fit_coop(const AdaptationTask& task, const Part& support, const Part& validation, std::uint64_t seed);

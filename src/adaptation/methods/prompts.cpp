@@ -3,7 +3,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/one_hot.h>
 
 #include <numeric>
 
@@ -18,12 +17,6 @@ std::int64_t leading_specials(const TextFormat& format) { return format.bos + fo
 
 bool is_learned(const SpaceSpec& space) { return space.kind == "projection"; }
 
-// [C, T] rows of 1 / (number of a class's texts)
-torch::Tensor mean_over(const torch::Tensor& owner, std::int64_t classes) {
-  const auto belongs = at::one_hot(owner, classes).t().to(torch::kFloat);
-  return belongs / belongs.sum(1, true).clamp_min(1);
-}
-
 }  // namespace
 
 PromptTexts prompt_texts(const AdaptationTask& task, const std::vector<std::int64_t>& words) {
@@ -31,13 +24,9 @@ PromptTexts prompt_texts(const AdaptationTask& task, const std::vector<std::int6
   room.context -= static_cast<std::int64_t>(words.size());
   const std::int64_t first = leading_specials(room);
   std::vector<std::vector<std::int64_t>> texts;
-  std::vector<std::int64_t> owner;
-  for (std::size_t label = 0; label < task.names.size(); ++label) {
-    for (const std::string& name : task.names[label].names) {
-      texts.push_back(encode_caption(*task.setting.tokenizer, name, room));
-      texts.back().insert(texts.back().begin() + first, words.begin(), words.end());
-      owner.push_back(static_cast<std::int64_t>(label));
-    }
+  for (const std::string& name : task.name_vectors.names) {
+    texts.push_back(encode_caption(*task.setting.tokenizer, name, room));
+    texts.back().insert(texts.back().begin() + first, words.begin(), words.end());
   }
   std::size_t longest = 1;
   for (const auto& text : texts) longest = std::max(longest, text.size());
@@ -45,18 +34,15 @@ PromptTexts prompt_texts(const AdaptationTask& task, const std::vector<std::int6
   const std::int64_t length =
       task.setting.pad_to_context ? task.setting.text_format.context : static_cast<std::int64_t>(longest);
   const auto [ids, valid] = padded(texts, task.setting.tokenizer->id(kPad), length, true);
-  return {.ids = ids,
-          .valid = valid,
-          .first = first,
-          .words = static_cast<std::int64_t>(words.size()),
-          .owner = torch::tensor(owner)};
+  return {.ids = ids, .valid = valid, .first = first, .words = static_cast<std::int64_t>(words.size())};
 }
 
-Prompts::Prompts(const EmbedSetting& setting, PromptTexts texts, torch::Tensor class_vectors)
+Prompts::Prompts(const EmbedSetting& setting, PromptTexts texts, const NameVectors& names)
     : model_(*setting.model),
       texts_(std::move(texts)),
-      fixed_(class_vectors.to(setting.device)),
-      mean_(mean_over(texts_.owner, fixed_.size(0)).to(setting.device)) {
+      fixed_(names.vectors.to(setting.device)),
+      class_of_(names.classes.to(setting.device)) {
+  TORCH_CHECK(texts_.ids.size(0) == fixed_.size(0), "a text for each name");
   const torch::NoGradGuard no_grad;
   texts_.ids = texts_.ids.to(setting.device);
   texts_.valid = texts_.valid.to(setting.device);
@@ -76,15 +62,12 @@ torch::Tensor Prompts::word_vectors() const {
   return at::embedding(model_.text->token_table(), texts_.ids[0].narrow(0, texts_.first, texts_.words));
 }
 
-// Normalise, average over the class's names: [C, dimension]
-torch::Tensor Prompts::learned_part(std::string_view space, const torch::Tensor& pooled) const {
-  return mean_.matmul(model_.text_embedding(space, pooled, texts_.ids, texts_.valid));
-}
-
-torch::Tensor Prompts::class_vectors(const torch::Tensor& change) const {
+torch::Tensor Prompts::name_vectors(const torch::Tensor& change) const {
   TextEncoder& tower = *model_.text;
   const std::int64_t after = embedded_.size(1) - texts_.first - texts_.words;
-  const auto placed = at::constant_pad_nd(change.to(embedded_.device()), {0, 0, texts_.first, after});
+  const auto own = change.to(embedded_.device());
+  const auto each = own.dim() == 3 ? own.index_select(0, class_of_) : own;
+  const auto placed = at::constant_pad_nd(each, {0, 0, texts_.first, after});
   const auto tokens = tower.encode(embedded_ + placed, texts_.valid, tower.causal_by_default());
   const auto pooled = tower.pool(tokens, texts_.valid).to(torch::kFloat);
   const std::vector<double> weights = model_.weights();
@@ -95,7 +78,8 @@ torch::Tensor Prompts::class_vectors(const torch::Tensor& change) const {
     if (weights[i] <= 0) continue;
     const SpaceSpec& space = model_.spec().spaces[i];
     const std::int64_t dimension = model_.space(space.name).dimension();
-    parts.push_back(is_learned(space) ? learned_part(space.name, pooled) * std::sqrt(weights[i] / sum)
+    parts.push_back(is_learned(space) ? model_.text_embedding(space.name, pooled, texts_.ids, texts_.valid) *
+                                            std::sqrt(weights[i] / sum)
                                       : fixed_.narrow(1, column, dimension));
     column += dimension;
   }

@@ -1,4 +1,4 @@
-// Learned words before the classes' names, through the frozen text tower (CoOp, Zhou et al. 2022): class
+// Learned words before the classes' names, through the frozen text tower (CoOp, Zhou et al. 2022): the names'
 // vectors as a function of context vectors.
 #pragma once
 #include <torch/types.h>
@@ -10,37 +10,35 @@
 
 namespace duet {
 
-// Each name of each class as a text "[specials] word ... word name [specials]".
+// Each name as a text "[specials] word ... word name [specials]".
 struct PromptTexts {
-  torch::Tensor ids, valid;  // [T, L]
+  torch::Tensor ids, valid;  // [M, L]
   std::int64_t first = 0;    // where the words stand
-  std::int64_t words = 0;    // M
-  torch::Tensor owner;       // [T] int64: the class
+  std::int64_t words = 0;    // W
 };
-// `words`: ids that stand before the names; a name that leaves no room for them is cut.
+// `words`: ids that stand before the task's names; a name that leaves no room for them is cut.
 PromptTexts prompt_texts(const AdaptationTask& task, const std::vector<std::int64_t>& words);
 
 class Prompts {
  public:
-  // The rows of `class_vectors` [C, D] serve the spaces that do not read the text tower's feature (pieces and
-  // ridge): no learned word changes those.
-  Prompts(const EmbedSetting& setting, PromptTexts texts, torch::Tensor class_vectors);
+  // The rows of `names` serve the spaces that do not read the text tower's feature (pieces and ridge): no
+  // learned word changes those.
+  Prompts(const EmbedSetting& setting, PromptTexts texts, const NameVectors& names);
   // False when no weighted space reads the text tower's feature.
   bool can_learn() const;
-  // The vectors of the words that stand there, [M, width], without positions.
+  // The vectors of the words that stand there, [W, width], without positions.
   torch::Tensor word_vectors() const;
-  // change [M, width]: what is added to them -> [C, D] unit, on the CPU. (As a change, so that the tower's own
-  // embed() adds the positions, and no change is the plain text, bit for bit.)
-  torch::Tensor class_vectors(const torch::Tensor& change) const;
+  // change: what is added to them, [W, width] before all names or [C, W, width] before those of each class
+  // -> [M, D] unit, on the CPU. (As a change, so that the tower's own embed() adds the positions, and no change
+  // is the plain text, bit for bit.)
+  torch::Tensor name_vectors(const torch::Tensor& change) const;
 
  private:
-  torch::Tensor learned_part(std::string_view space, const torch::Tensor& pooled) const;
-
   Model& model_;
   PromptTexts texts_;
-  torch::Tensor embedded_;  // [T, L, width]
-  torch::Tensor fixed_;     // [C, D]
-  torch::Tensor mean_;      // [C, T]: the mean over a class's texts
+  torch::Tensor embedded_;  // [M, L, width]
+  torch::Tensor fixed_;     // [M, D]
+  torch::Tensor class_of_;  // [M] int64
 };
 
 }  // namespace duet
