@@ -16,6 +16,23 @@ struct Row {
 
 std::string heading(std::string_view text, bool styled) { return cat("\n", bold(text, styled), "\n"); }
 
+// A list of choices that is too long for a line is broken behind a bar.
+std::string broken(const std::string& left, std::size_t columns) {
+  const std::string begin = "  ", next(8, ' ');
+  std::string out, line = begin;
+  for (std::size_t at = 0; at < left.size();) {
+    const std::size_t bar = left.find('|', at);
+    const std::string piece = left.substr(at, bar == std::string::npos ? bar : bar + 1 - at);
+    if (display_width(line) + display_width(piece) > columns && line != begin) {
+      out += line + "\n";
+      line = next;
+    }
+    line += piece;
+    at += piece.size();
+  }
+  return out + line;
+}
+
 std::string rows_text(const std::vector<Row>& rows, std::size_t columns) {
   std::size_t widest = 0;
   for (const Row& row : rows) widest = std::max(widest, display_width(row.left));
@@ -23,7 +40,7 @@ std::string rows_text(const std::vector<Row>& rows, std::size_t columns) {
   std::string out;
   for (const Row& row : rows) {
     const std::size_t width = display_width(row.left);
-    out += cat("  ", row.left);
+    out += broken(row.left, columns);
     // A long left side has the first line to itself.
     out += width + 4 > indent ? cat("\n", std::string(indent, ' ')) : std::string(indent - 2 - width, ' ');
     out += wrapped(row.right, columns, indent) + "\n";

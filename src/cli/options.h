@@ -37,12 +37,14 @@ struct EvaluateOptions {
   bool objectives = false;  // how its objectives do, against the same network untrained
   int batch = 256;
   double max_bad_fraction = -1;    // of the pictures that may be unreadable; < 0: the recipe's
-  std::string task = "retrieval";  // or zero_shot | knn | linear_probe | ridge: how well it tells classes
+  std::string task = "retrieval";  // or how it tells classes: zero_shot, ridge, fine_tune ...
   std::string train, validation;   // --train, --validation: labelled data to learn from and to choose on
   bool leave_out_shared = false;   // learned items that --data has too, instead of refusing them
   LabelOptions labels = {};
-  std::string class_names, templates = "simple";  // --labels FILE and --templates, of zero_shot
+  std::string class_names, templates = "simple";  // --labels FILE and --templates, of what reads names
   std::int64_t k = 0;                             // neighbours of knn; 0: chosen
+  std::int64_t epochs = 0;                        // of a tower's training; 0: by the number of items
+  std::string out;                                // --save OUT: what was learned
   std::string report;                             // --report PAGE.html
   std::vector<std::string> corrupt = {};  // --corrupt KIND,...: of kCorruptionNames; "all" is replaced by them
   std::string against, against_task;      // another run, another task: compared on the same items; "": the same
@@ -74,7 +76,7 @@ struct ClassifyOptions {
   std::string run;                                // a run, or a bundle
   std::string images, texts;                      // --images DIR|manifest or --texts FILE (a text a line)
   std::string class_names, templates = "simple";  // --labels FILE, told by their names; or
-  std::string model;                              // --model CLASSIFIER, that duet fewshot saved
+  std::string model;                              // --model CLASSIFIER, that fewshot or evaluate saved
   std::int64_t top = 1;                           // classes an item
   std::string calibrate, label_column;            // labelled items that set the probabilities' scale
   bool json = false, csv = false;                 // at most one

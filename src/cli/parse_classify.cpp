@@ -47,8 +47,8 @@ void add_classify(Grammar& grammar) {
       add_value(app, "--templates", options->templates, "FILE",
                 "what is said of a class, {} being its name: simple ({} alone), openai (80 sentences on "
                 "photos), or a file, one a line");
-  CLI::Option* model =
-      add_value(app, "--model", options->model, "DIR", "a classifier that duet fewshot --save wrote");
+  CLI::Option* model = add_value(app, "--model", options->model, "DIR",
+                                 "a classifier that duet fewshot or evaluate --save wrote");
   add_integer(app, "--top", options->top, 1, std::numeric_limits<std::int32_t>::max(),
               "how many classes an item, the likeliest first");
   CLI::Option* calibrate =

@@ -11,10 +11,20 @@ namespace duet {
 
 namespace {
 
-const std::vector<std::string> kTasks = {"retrieval", "zero_shot", "knn", "linear_probe", "ridge"};
-const std::vector<std::string> kOfFewshot = {"few_shot", "fine_tune"};  // known, to say where they are
-const std::vector<std::string> kProbes = {"knn", "linear_probe", "ridge"};
-const std::vector<std::string> kClassify = {"zero_shot", "knn", "linear_probe", "ridge"};
+constexpr const char* kOfFewshot = "few_shot";                             // known, to say where it is
+const std::vector<std::string> kTuned = {"lora", "fine_tune", "wise_ft"};  // they train a tower
+const std::vector<std::string> kLearn = {"knn", "linear_probe", "ridge", "lora", "fine_tune", "wise_ft"};
+const std::vector<std::string> kKept = {"linear_probe", "ridge", "lora", "fine_tune", "wise_ft"};
+const std::vector<std::string> kNamed = {"zero_shot", "lora", "fine_tune", "wise_ft"};
+const std::vector<std::string> kSeveral = {"zero_shot", "knn", "linear_probe", "ridge"};  // labels an item
+const std::vector<std::string> kClassify = {"zero_shot", "knn",       "linear_probe", "ridge",
+                                            "lora",      "fine_tune", "wise_ft"};
+
+std::vector<std::string> all_tasks() {
+  std::vector<std::string> tasks = kClassify;
+  tasks.insert(tasks.begin(), "retrieval");
+  return tasks;
+}
 
 bool holds(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -42,7 +52,7 @@ void check_apart(const CLI::App& app, const std::string& name, const std::vector
 
 void check_task(const CLI::App& app, const EvaluateOptions& options) {
   const std::string& task = options.task;
-  if (holds(kOfFewshot, task)) {
+  if (task == kOfFewshot) {
     fail(Exit::usage, cat("duet evaluate --task ", task), "is what duet fewshot measures",
          "it draws its own splits: duet fewshot RUN --data LABELLED; see duet fewshot --help");
   }
@@ -50,20 +60,23 @@ void check_task(const CLI::App& app, const EvaluateOptions& options) {
   if (!options.against_task.empty()) tasks.push_back(options.against_task);
   check_belongs(app, {task}, {"--captions", "--objectives"}, {"retrieval"});
   // The baseline that corrupted pictures are held against learns from it, too.
-  if (task != "zero_shot" || options.corrupt.empty()) check_belongs(app, tasks, {"--train"}, kProbes);
-  check_belongs(app, tasks, {"--labels", "--templates"}, {"zero_shot"});
+  if (task != "zero_shot" || options.corrupt.empty()) check_belongs(app, tasks, {"--train"}, kLearn);
+  check_belongs(app, tasks, {"--labels", "--templates"}, kNamed);
   check_belongs(app, tasks, {"-k"}, {"knn"});
+  check_belongs(app, tasks, {"--epochs"}, kTuned);
+  check_belongs(app, {task}, {"--save"}, kKept);
   check_belongs(app, {task},
                 {"--validation", "--leave-out-shared", "--report", "--label-column", "--concept-column",
-                 "--texts", "--text-column", "--second-column", "--separator", "--against", "--against-task"},
+                 "--texts", "--text-column", "--second-column", "--against", "--against-task"},
                 kClassify);
+  check_belongs(app, {task}, {"--separator"}, kSeveral);
   const auto require = [&](const std::string& name, bool given) {
     if (!given)
       fail(Exit::usage, cat("duet evaluate --task ", task), cat(name, " is missing"),
            cat("give ", name, " a folder of folders or a manifest with classes"));
   };
   require("--data", !holds(kClassify, task) || !options.data.empty());
-  const bool learns = std::ranges::any_of(tasks, [](const std::string& one) { return holds(kProbes, one); });
+  const bool learns = std::ranges::any_of(tasks, [](const std::string& one) { return holds(kLearn, one); });
   require("--train", !learns || !options.train.empty());
   if (task == "zero_shot" && !options.labels.separator.empty() && !options.validation.empty())
     fail(Exit::usage, "duet evaluate",
@@ -71,6 +84,7 @@ void check_task(const CLI::App& app, const EvaluateOptions& options) {
   check_labels(app, options.labels);
   check_apart(app, "--corrupt", {"--texts", "--separator", "--objectives"},
               "it corrupts pictures, and counts which of them are found, or told as their one class");
+  check_apart(app, "--save", {"--separator"}, "a classifier that is kept tells one class an item");
   for (const char* name : {"--against", "--against-task"})
     check_apart(app, name, {"--corrupt", "--separator"},
                 "it counts which items two classifiers tell as their one class, as they are");
@@ -107,18 +121,21 @@ void add_evaluate(Grammar& grammar) {
                   {{"on the recipe's validation data", "duet evaluate runs/quickstart"},
                    {"on other pairs, under a name of your own",
                     "duet evaluate runs/quickstart --data test=data/emoji/test_style.tsv"},
-                   {"classes by their names alone, without any training, and whether another run tells more",
-                    "duet evaluate runs/quickstart --task zero_shot --data photos/ --against runs/other"},
-                   {"what a linear classifier makes of its features, clean and under noise, blur and "
+                   {"classes by their names alone, without any training, clean and under noise, blur and "
                     "compression, with a page",
-                    "duet evaluate runs/quickstart --task linear_probe --train train.csv --data test.csv "
-                    "--corrupt all --report probe.html"}});
+                    "duet evaluate runs/quickstart --task zero_shot --data photos/ --corrupt all --report "
+                    "names.html"},
+                   {"its tower trained on labels: is that better than a linear classifier on frozen features? "
+                    "kept for duet classify",
+                    "duet evaluate runs/quickstart --task fine_tune --train train.csv --data test.csv "
+                    "--against-task linear_probe --save birds"}});
   add_value(app, "RUN", options->run, "RUN", "the folder that duet train wrote")->required();
-  add_value(app, "--task", options->task, joined(kTasks, "|"),
-            "what to judge: how well it finds, or tells classes apart by one of four classifiers")
+  add_value(app, "--task", options->task, joined(all_tasks(), "|"),
+            "what to judge: how well it finds, or tells classes apart: by their names, by a classifier on its "
+            "frozen features, or with a tower that is trained on --train (docs/few_shot.md)")
       ->check([](const std::string& text) -> std::string {
-        if (holds(kTasks, text) || holds(kOfFewshot, text)) return {};
-        return cat("'", text, "' is none of ", joined(kTasks));
+        if (holds(all_tasks(), text) || text == kOfFewshot) return {};
+        return cat("'", text, "' is none of ", joined(all_tasks()));
       });
   add_list(app, "--data", options->data, "[NAME=]PATH",
            "a manifest to judge on (repeatable; default: the recipe's validation data)");
@@ -133,15 +150,20 @@ void add_evaluate(Grammar& grammar) {
   add_labels(app, options->labels);
   add_value(app, "--labels", options->class_names, "FILE",
             "names of the classes, one a line: the label, or the label, a tab and its names (default: the "
-            "labels)");
+            "labels); a tower that is trained starts from them, where they tell more than its features");
   add_value(app, "--templates", options->templates, "FILE",
             "what is said of a class, {} being its name: simple, openai (80 of them), or a file, one a line");
   add_integer(app, "-k,--neighbours", options->k, 0, 200, "neighbours that vote; 0: as many as do best");
+  add_integer(app, "--epochs", options->epochs, 1, 1000,
+              "for lora, fine_tune and wise_ft: epochs at most (default: 3, more of few items)")
+      ->default_str("");
   add_corrupt(app, options->corrupt);
   add_value(app, "--against", options->against, "RUN",
             "another run: given the same task, is it better or worse on the same items, and by how much");
   add_choice(app, "--against-task", options->against_task, kClassify,
              "another task: is it better or worse on the same items, of RUN or of the run of --against");
+  add_value(app, "--save", options->out, "DIR",
+            "keep the classifier for duet classify --model, and the model that a tower was trained to");
   add_value(app, "--report", options->report, "FILE",
             "write a page: scores of each class, who is taken for whom, the worst mistakes");
   add_checkpoint(app, options->checkpoint);

@@ -61,19 +61,22 @@ Candidate choose_ridge(const Parts& parts, const ProbeOptions& options) {
   return {parts, "alpha", chosen.alpha, chosen.judgement, problem.fit(chosen.alpha).logits(parts.validation)};
 }
 
-// Learned from both parts; features [N, F or D] -> logits [N, C].
-std::function<torch::Tensor(const torch::Tensor&)> refitted(const Candidate& best,
-                                                            const ProbeOptions& options) {
+using Logits = std::function<torch::Tensor(const torch::Tensor&)>;  // features [N, F or D] -> [N, C]
+
+// Both learned from both parts.
+Logits neighbours_of_all(const Candidate& best, std::int64_t classes, double scale) {
+  return [features = best.parts.all(), targets = best.parts.all_targets(), classes, scale,
+          k = static_cast<std::int64_t>(best.value)](const auto& asked) {
+    return knn_logits(nearest_neighbours(features, asked, k), targets, classes, k) * scale;
+  };
+}
+
+LinearProbe map_of_all(const Candidate& best, const ProbeOptions& options, double scale) {
   const torch::Tensor features = best.parts.all(), targets = best.parts.all_targets();
-  if (options.kind == "knn") {
-    return [=, classes = options.classes, k = static_cast<std::int64_t>(best.value)](const auto& asked) {
-      return knn_logits(nearest_neighbours(features, asked, k), targets, classes, k);
-    };
-  }
   const LinearProbe probe = options.kind == "ridge"
                                 ? RidgeProblem(features, targets, options.classes).fit(best.value)
                                 : fit_logistic(features, targets, options.classes, best.value);
-  return [probe](const auto& asked) { return probe.logits(asked); };
+  return {.weight = probe.weight * scale, .bias = probe.bias * scale};
 }
 
 }  // namespace
@@ -92,7 +95,7 @@ FittedProbe fit_probe(const ProbeOptions& options, const ProbeItems& train, cons
   const Candidate& best = candidates.size() > 1 && candidates[1].judgement.better_than(candidates[0].judgement)
                               ? candidates[1]
                               : candidates[0];
-  FittedProbe probe{.chosen = {{"input", best.parts.input}}, .logits = {}};
+  FittedProbe probe{.chosen = {{"input", best.parts.input}}};
   probe.chosen[best.setting] = best.value;
   probe.chosen["validation_items"] = validation.tower.size(0);
   double scale = 1;
@@ -101,8 +104,12 @@ FittedProbe fit_probe(const ProbeOptions& options, const ProbeItems& train, cons
     probe.chosen["validation_accuracy"] = best.judgement.accuracy;
     probe.chosen["scale"] = scale;
   }
-  probe.logits = [ask = refitted(best, options), tower = best.parts.input == "tower",
-                  scale](const ProbeItems& asked) { return ask(tower ? asked.tower : asked.rows) * scale; };
+  if (options.kind != "knn") probe.map = map_of_all(best, options, scale);
+  const Logits ask = probe.map ? Logits([map = *probe.map](const auto& asked) { return map.logits(asked); })
+                               : neighbours_of_all(best, options.classes, scale);
+  probe.logits = [ask, tower = best.parts.input == "tower"](const ProbeItems& asked) {
+    return ask(tower ? asked.tower : asked.rows);
+  };
   return probe;
 }
 

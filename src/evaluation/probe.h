@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "evaluation/linear_probe.h"
 
 namespace duet {
 
@@ -27,7 +30,9 @@ struct ProbeOptions {
 struct FittedProbe {
   nlohmann::json chosen;  // {"input": tower | rows, "C" | "alpha" | "k": number, "validation_accuracy": ...}
   // [N, C] fp32 of items that it is asked about, calibrated on the validation items.
-  std::function<torch::Tensor(const ProbeItems& asked)> logits;
+  std::function<torch::Tensor(const ProbeItems& asked)> logits = {};
+  // The same of the chosen input, where the classifier is a linear map: not of knn.
+  std::optional<LinearProbe> map = {};
 };
 
 // Error(usage): k larger than train has items.

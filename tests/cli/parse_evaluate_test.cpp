@@ -37,6 +37,27 @@ TEST(ParseEvaluate, ZeroShotOfTexts) {
   EXPECT_EQ(o.labels.separator, "|");
 }
 
+TEST(ParseEvaluate, TowerThatLearns) {
+  for (const char* task : {"lora", "fine_tune", "wise_ft"}) {
+    const auto o = parse_to<EvaluateOptions>({"evaluate", "runs/x", "--task", task, "--train", "a.csv",
+                                              "--data", "b.csv", "--epochs", "7", "--labels", "names.txt",
+                                              "--templates", "openai", "--save", "birds", "--corrupt", "jpeg"});
+    EXPECT_EQ(o.task, task);
+    EXPECT_EQ(o.epochs, 7);
+    EXPECT_EQ(o.class_names, "names.txt");
+    EXPECT_EQ(o.templates, "openai");
+    EXPECT_EQ(o.out, "birds");
+    EXPECT_TRUE(o.save);  // results.json is another thing
+  }
+  const auto against =
+      parse_to<EvaluateOptions>({"evaluate", "runs/x", "--task", "ridge", "--train", "a.csv", "--data", "b.csv",
+                                 "--against-task", "fine_tune", "--epochs", "2", "--save", "birds"});
+  EXPECT_EQ(against.against_task, "fine_tune");
+  EXPECT_EQ(against.epochs, 2);
+  EXPECT_EQ(against.out, "birds");
+  EXPECT_EQ(parse_to<EvaluateOptions>({"evaluate", "runs/x"}).epochs, 0);
+}
+
 TEST(ParseEvaluate, CorruptionsInTheirOrder) {
   const auto kinds = [](std::vector<std::string> words) {
     words.insert(words.begin(), {"evaluate", "runs/x"});
@@ -74,8 +95,9 @@ TEST(ParseEvaluate, RefusesWhatATaskDoesNotUse) {
   };
   says({"--task", "knn", "--data", "a.csv"}, "--train is missing");
   says({"--task", "zero_shot"}, "--data is missing");
-  says({"--task", "zero_shot", "--data", "a.csv", "--train", "b.csv"},
-       "--train is not for --task zero_shot; it goes with --task knn|linear_probe|ridge");
+  says(
+      {"--task", "zero_shot", "--data", "a.csv", "--train", "b.csv"},
+      "--train is not for --task zero_shot; it goes with --task knn|linear_probe|ridge|lora|fine_tune|wise_ft");
   says({"--task", "ridge", "--data", "a.csv", "--train", "b.csv", "--labels", "c.txt"}, "--labels is not for");
   says({"--task", "ridge", "--data", "a.csv", "--train", "b.csv", "-k", "3"}, "-k is not for --task ridge");
   says({"--report", "page.html"}, "--report is not for --task retrieval");
@@ -86,7 +108,19 @@ TEST(ParseEvaluate, RefusesWhatATaskDoesNotUse) {
   says({"--task", "zero_shot", "--data", "a.csv", "--separator", "|", "--validation", "b.csv"},
        "leave out --validation");
   says({"--task", "few_shot", "--data", "a.csv"}, "duet fewshot");
-  says({"--task", "fine_tune", "--data", "a.csv"}, "duet fewshot");
+  says({"--task", "fine_tune", "--data", "a.csv"}, "--train is missing");
+  says({"--task", "lora", "--data", "a.csv", "--train", "b.csv", "--separator", "|"},
+       "--separator is not for --task lora; it goes with --task zero_shot|knn|linear_probe|ridge");
+  says({"--task", "ridge", "--data", "a.csv", "--train", "b.csv", "--epochs", "3"},
+       "--epochs is not for --task ridge; it goes with --task lora|fine_tune|wise_ft");
+  says({"--task", "fine_tune", "--data", "a.csv", "--train", "b.csv", "--epochs", "0"}, "1 to 1,000 allowed");
+  says({"--task", "knn", "--data", "a.csv", "--train", "b.csv", "--save", "c"},
+       "--save is not for --task knn; it goes with --task linear_probe|ridge|lora|fine_tune|wise_ft");
+  says({"--task", "zero_shot", "--data", "a.csv", "--train", "b.csv", "--save", "c", "--against-task", "ridge"},
+       "--save is not for --task zero_shot");
+  says({"--save", "c"}, "--save is not for --task retrieval");
+  says({"--task", "ridge", "--data", "a.csv", "--train", "b.csv", "--save", "c", "--separator", "|"},
+       "--save: does not go with --separator");
   says({"--task", "guess", "--data", "a.csv"}, "'guess' is none of retrieval, zero_shot");
   says({"--task", "knn", "--data", "a.csv", "--train", "b.csv", "-k", "201"}, "0 to 200 allowed");
   says({"--corrupt", "rain"}, "'rain' is none of all, gaussian_noise, shot_noise");
@@ -97,7 +131,7 @@ TEST(ParseEvaluate, RefusesWhatATaskDoesNotUse) {
   says({"--against", "runs/y"}, "--against is not for --task retrieval");
   says({"--task", "zero_shot", "--data", "a.csv", "--against-task", "knn"}, "--train is missing");
   says({"--task", "ridge", "--data", "a.csv", "--train", "b.csv", "--against-task", "retrieval"},
-       "'retrieval' is none of zero_shot, knn, linear_probe, ridge");
+       "'retrieval' is none of zero_shot, knn, linear_probe, ridge, lora, fine_tune, wise_ft");
   says({"--task", "ridge", "--data", "a.csv", "--train", "b.csv", "--against-task", "linear_probe", "-k", "3"},
        "-k is not for --task ridge or linear_probe");
   says({"--task", "zero_shot", "--data", "a.csv", "--against", "runs/y", "--corrupt", "all"},

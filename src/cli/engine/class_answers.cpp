@@ -1,11 +1,18 @@
 #include "cli/engine/class_answers.h"
 
+#include <numeric>
 #include <utility>
 
+#include "adaptation/classifiers.h"
+#include "adaptation/few_shot_data.h"
+#include "cli/engine/adapting.h"
 #include "cli/engine/run_setting.h"
 #include "core/error.h"
 #include "core/format.h"
+#include "core/log.h"
+#include "core/random.h"
 #include "evaluation/features.h"
+#include "evaluation/probe.h"
 #include "evaluation/robustness.h"
 #include "evaluation/validation_part.h"
 
@@ -13,6 +20,7 @@ namespace duet {
 namespace {
 
 constexpr double kValidationShare = .2;  // of --train, where there is no --validation
+constexpr std::uint64_t kSeed = 1;       // of trainings
 
 Seen select(const Seen& seen, const std::vector<std::int64_t>& rows) {
   const torch::Tensor index = torch::tensor(rows, torch::kLong);
@@ -37,6 +45,7 @@ Seen see(const Evaluation& run, std::string name, Labelled items) {
 }
 
 Seen open_only(const Evaluation& run, std::string name, Labelled items) {
+  if (items.texts) return {std::move(name), std::move(items), {}, {}};
   const BadRows bad = unreadable_pictures(run.setting, items.source);
   return without(bad, {std::move(name), std::move(items), {}, {}});
 }
@@ -77,6 +86,16 @@ Evaluation loaded(const EvaluateOptions& options, const std::string& run) {
   return evaluation;
 }
 
+void check_takes_names(const Evaluation& run) {
+  const EvaluateOptions& options = run.options;
+  const bool pairs = !options.labels.second_column.empty();
+  if (options.class_names.empty() || compares_names(*run.saved, pairs)) return;
+  fail(Exit::usage, "--labels",
+       pairs ? std::string("pairs of texts have no place beside the name of a class")
+             : cat(run.run, " compares nothing with the name of a class"),
+       "leave it out: classes are told apart by their examples");
+}
+
 Evaluation with_task(Evaluation evaluation, const std::string& task) {
   evaluation.task = task;
   if (!learns(task)) check_has_names(evaluation);
@@ -93,14 +112,15 @@ std::vector<Answered> answer_zero_shot(const Evaluation& run, const std::vector<
                  .data = split.data,
                  .logits = {},
                  .chosen = {{"templates", templates.size()}, {"scale", scale}},
-                 .ask = {}};
-    one.ask = [vectors, scale](const ProbeItems& items) {
+                 .ask = {},
+                 .kept = {}};
+    one.ask = [vectors, scale](const Seen& items) {
       return name_logits(rows_beside_names(items.tower, items.rows), vectors, scale);
     };
-    one.logits = one.ask({one.asked.tower, one.asked.rows, {}});
+    one.logits = one.ask(one.asked);
     if (validation) {
       const Seen told = see(run, "validation", *validation);
-      const double factor = calibrated_scale(one.ask({told.tower, told.rows, {}}), first_labels(told.items));
+      const double factor = calibrated_scale(one.ask(told), first_labels(told.items));
       one.logits = one.logits * factor;
       one.chosen["scale"] = factor * scale;
     }
@@ -109,8 +129,28 @@ std::vector<Answered> answer_zero_shot(const Evaluation& run, const std::vector<
   return all;
 }
 
+std::vector<Answered> asked_of(const Evaluation& run, const std::vector<LabelledSplit>& splits,
+                               decltype(see)& look) {
+  std::vector<Answered> all;
+  for (const LabelledSplit& split : splits)
+    all.push_back({.asked = look(run, split.name, split.items),
+                   .data = split.data,
+                   .logits = {},
+                   .chosen = {},
+                   .ask = {},
+                   .kept = {}});
+  return all;
+}
+
 ProbeItems probe_items(const Seen& seen, bool several) {
   return {seen.tower, seen.rows, targets_of(seen.items, several)};
+}
+
+SavedClassifier kept_of(const Evaluation& run, const Learned& learned, std::unique_ptr<Classifier> classifier) {
+  return {.classifier = std::move(classifier),
+          .method = run.task,
+          .classes = learned.train.items.classes,
+          .items = kind_of_items(learned.train.items)};
 }
 
 std::vector<Answered> answer_probes(const Evaluation& run, const std::vector<LabelledSplit>& splits,
@@ -120,15 +160,73 @@ std::vector<Answered> answer_probes(const Evaluation& run, const std::vector<Lab
                    validation = probe_items(learned.validation, run.several());
   const ProbeOptions options{
       .kind = run.task, .classes = static_cast<std::int64_t>(classes.size()), .k = run.options.k};
-  std::vector<Answered> all;
-  for (const LabelledSplit& split : splits)
-    all.push_back({see(run, split.name, split.items), split.data, {}, {}, {}});
+  std::vector<Answered> all = asked_of(run, splits, see);
   FittedProbe probe = fit_probe(options, train, validation);
   probe.chosen["train_items"] = learned.train.items.size();
+  std::shared_ptr<const SavedClassifier> kept;
+  if (probe.map && !run.several())
+    kept = std::make_shared<const SavedClassifier>(kept_of(
+        run, learned, linear_classifier({probe.map->weight, probe.map->bias, probe.chosen.at("input")})));
   for (Answered& one : all) {
-    one.ask = probe.logits;
-    one.logits = one.ask({one.asked.tower, one.asked.rows, {}});
+    one.ask = [probe](const Seen& items) { return probe.logits({items.tower, items.rows, {}}); };
+    one.logits = one.ask(one.asked);
     one.chosen = probe.chosen;
+    one.kept = kept;
+  }
+  return all;
+}
+
+// `blind`: the same items without labels.
+Part part_of(const Seen& seen, const Labelled& blind) {
+  Part part{.data = &blind, .items = {}, .tower = seen.tower, .rows = seen.rows, .labels = {}};
+  part.items.resize(static_cast<std::size_t>(seen.items.size()));
+  std::iota(part.items.begin(), part.items.end(), 0);
+  return part;
+}
+
+torch::Tensor logits_of(const SavedClassifier& kept, const Seen& seen) {
+  const Labelled blind = without_labels(seen.items);
+  return kept.classifier->logits(part_of(seen, blind)) * kept.calibration;
+}
+
+Adapted adapted_to(const Evaluation& run, const Learned& learned) {
+  const bool are_named = compares_names(*run.saved, holds_pairs(learned.train.items));
+  AdaptationTask task = adaptation_task(
+      *run.saved, run.setting, learned.train.items.classes, are_named,
+      {.file = run.options.class_names, .templates = run.options.templates, .cache = run.cache});
+  task.epochs = run.options.epochs;
+  const auto with_labels = [](const Seen& seen, const Labelled& blind) {
+    Part part = part_of(seen, blind);
+    part.labels = first_labels(seen.items);
+    return part;
+  };
+  const Labelled train = without_labels(learned.train.items),
+                 validation = without_labels(learned.validation.items);
+  log_info(cat(run.task, ": learns from ", grouped(train.size()), " items, chooses on ",
+               grouped(validation.size())));
+  // The same for all of them: wise_ft takes fine_tune's training over.
+  return method_kind(run.task).fit(task, with_labels(learned.train, train),
+                                   with_labels(learned.validation, validation), seed_of(kSeed, "evaluate"));
+}
+
+std::vector<Answered> answer_tuned(const Evaluation& run, const std::vector<LabelledSplit>& splits,
+                                   const Learned& learned) {
+  std::vector<Answered> all = asked_of(run, splits, open_only);
+  Adapted adapted = adapted_to(run, learned);
+  const auto kept = std::make_shared<SavedClassifier>(kept_of(run, learned, std::move(adapted.classifier)));
+  const torch::Tensor told = logits_of(*kept, learned.validation),
+                      labels = first_labels(learned.validation.items);
+  kept->calibration = calibrated_scale(told, labels);
+  adapted.chosen.update({{"train_items", learned.train.items.size()},
+                         {"validation_items", learned.validation.items.size()},
+                         {"validation_accuracy", accuracy_of(told, labels)},
+                         {"scale", kept->calibration}});
+  for (Answered& one : all) {
+    one.ask = [kept](const Seen& items) { return logits_of(*kept, items); };
+    one.reads_features = false;
+    one.logits = one.ask(one.asked);
+    one.chosen = adapted.chosen;
+    one.kept = kept;
   }
   return all;
 }
@@ -136,7 +234,9 @@ std::vector<Answered> answer_probes(const Evaluation& run, const std::vector<Lab
 }  // namespace
 
 Evaluation load_evaluation(const EvaluateOptions& options) {
-  return with_task(loaded(options, options.run), options.task);
+  Evaluation run = with_task(loaded(options, options.run), options.task);
+  if (trains_a_tower(run.task)) check_takes_names(run);
+  return run;
 }
 
 Evaluation load_other(const Evaluation& ours) {
@@ -166,8 +266,21 @@ torch::Tensor targets_of(const Labelled& items, bool several) {
 
 std::vector<Answered> answers_of(const Evaluation& run, const ClassData& data,
                                  const std::optional<Learned>& learned) {
-  return learns(run.task) ? answer_probes(run, data.splits, learned.value())
-                          : answer_zero_shot(run, data.named);
+  if (!learns(run.task)) return answer_zero_shot(run, data.named);
+  return trains_a_tower(run.task) ? answer_tuned(run, data.splits, learned.value())
+                                  : answer_probes(run, data.splits, learned.value());
+}
+
+torch::Tensor answers_about(const Evaluation& run, const Answered& one, Labelled others) {
+  Seen seen{one.asked.name, std::move(others), {}, {}};
+  if (one.reads_features) {
+    EmbedSetting setting = run.setting;
+    setting.progress = false;
+    const Features features = features_of(setting, *run.saved, seen.items, {});
+    seen.tower = features.tower;
+    seen.rows = features.rows;
+  }
+  return one.ask(seen);
 }
 
 }  // namespace duet

@@ -1,4 +1,5 @@
-// A run that is asked for classes: by their names, or by a classifier on its frozen features.
+// A run that is asked for classes: by their names, by a classifier on its frozen features, or with a tower that
+// learns.
 #pragma once
 #include <torch/types.h>
 
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "adaptation/saved_classifier.h"
 #include "cli/engine/class_data.h"
 #include "evaluation/embed.h"
 #include "evaluation/probe.h"
@@ -30,7 +32,7 @@ Evaluation load_evaluation(const EvaluateOptions& options);
 // The run and task that they are compared with. Error(usage) also: it is the same model with the same task.
 Evaluation load_other(const Evaluation& ours);
 
-// Items with what the towers say of them; unreadable pictures are left out.
+// Items with what the frozen towers say of them, where that is asked for; unreadable pictures are left out.
 struct Seen {
   std::string name;
   Labelled items;
@@ -52,9 +54,13 @@ struct Answered {
   std::string data;
   torch::Tensor logits;
   nlohmann::json chosen;
-  std::function<torch::Tensor(const ProbeItems&)> ask;  // about other pictures
+  std::function<torch::Tensor(const Seen&)> ask;  // about any items; reads no labels
+  bool reads_features = true;                     // of frozen towers; else Seen::items alone
+  std::shared_ptr<const SavedClassifier> kept;    // what --save keeps; none of zero_shot, knn, several labels
 };
 std::vector<Answered> answers_of(const Evaluation& run, const ClassData& data,
                                  const std::optional<Learned>& learned);
+// Logits of others, which can all be read.
+torch::Tensor answers_about(const Evaluation& run, const Answered& one, Labelled others);
 
 }  // namespace duet

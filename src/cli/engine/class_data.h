@@ -12,6 +12,9 @@
 namespace duet {
 
 inline bool learns(std::string_view task) { return task != "zero_shot"; }
+inline bool trains_a_tower(std::string_view task) {
+  return task == "lora" || task == "fine_tune" || task == "wise_ft";
+}
 
 struct LabelledSplit {
   std::string name, data;

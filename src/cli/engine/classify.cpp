@@ -55,7 +55,7 @@ Judge judge_by_names(const ClassifyOptions& options, const SavedModel& saved, co
                      const std::vector<ClassNames>& names, const std::vector<std::string>& templates) {
   if (saved.recipe.model.spaces.empty() && options.texts.empty())
     fail(Exit::usage, saved.folder.string(), "is one tower, which compares no picture with the name of a class",
-         "give --model CLASSIFIER, one that duet fewshot --save wrote");
+         "give --model CLASSIFIER, one that duet fewshot or duet evaluate --save wrote");
   saved.texts();
   const NameVectors vectors = name_vectors(setting, saved, names, templates, cache_folder(options.run));
   const double scale = logit_scale_of(*saved.model);

@@ -1,10 +1,12 @@
-// duet evaluate RUN --task zero_shot|knn|linear_probe|ridge: how well frozen features tell classes. Settings
-// are chosen on validation items; the labels of --data are read once, by the scores.
+// duet evaluate RUN --task zero_shot|knn|...|fine_tune: how well classes are told, by frozen features or a
+// tower that learns. Settings are chosen on validation items; the labels of --data are read once, by the
+// scores.
 #include <algorithm>
 #include <iostream>
 #include <optional>
 
 #include "cli/engine.h"
+#include "cli/engine/adapting.h"
 #include "cli/engine/class_answers.h"
 #include "cli/engine/classification_page.h"
 #include "cli/engine/classification_text.h"
@@ -16,9 +18,9 @@
 #include "core/format.h"
 #include "core/log.h"
 #include "evaluation/classification.h"
-#include "evaluation/features.h"
 #include "evaluation/robustness.h"
 #include "report/text_table.h"
+#include "training/signals.h"
 
 namespace duet {
 namespace {
@@ -86,17 +88,14 @@ Json score(const Evaluation& run, const Answered& one, Page& page) {
 }
 
 Robustness under_corruptions(const Evaluation& run, const Answered& one, const PixelBaseline* baseline) {
-  EmbedSetting setting = run.setting;
-  setting.progress = false;
   const Labelled& items = one.asked.items;
   const torch::Tensor labels = first_labels(items);
   return measure_robustness(
       run.setting, items.source, run.options.corrupt, items.groups, [&](const Source& pictures) {
         Labelled spoilt = items;
         spoilt.source = pictures;
-        const Features features = features_of(setting, *run.saved, spoilt, {});
-        WrongOfBoth wrong{.model = wrong_answers(one.ask({features.tower, features.rows, {}}), labels)};
-        if (baseline != nullptr) wrong.baseline = baseline->wrong(setting, pictures, items);
+        WrongOfBoth wrong{.model = wrong_answers(answers_about(run, one, spoilt), labels)};
+        if (baseline != nullptr) wrong.baseline = baseline->wrong(run.setting, pictures, items);
         return wrong;
       });
 }
@@ -163,6 +162,8 @@ void compare_all(const Evaluation& run, const std::vector<Answered>& all, const 
 
 int evaluate_task(const EvaluateOptions& options) {
   check_out("--report", options.report);
+  check_kept_folder(options.out);
+  std::optional<EarlySignals> early(std::in_place, "\nstopped: nothing was saved\n");
   const Evaluation run = load_evaluation(options);
   std::optional<Evaluation> other;
   if (!options.against.empty() || !options.against_task.empty()) other.emplace(load_other(run));
@@ -186,6 +187,8 @@ int evaluate_task(const EvaluateOptions& options) {
     std::cout.flush();  // they take their time
     score_corruptions(run, all, learned, scored, page);
   }
+  early.reset();
+  const SignalWatch whole;  // what is written now is written to its end
   Json results = results_of(*run.saved);
   results.update(scored);
   if (options.json) std::cout << results.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
@@ -195,6 +198,8 @@ int evaluate_task(const EvaluateOptions& options) {
     replace_file(options.report, to_html(page));
     log_info(cat("page: ", options.report));
   }
+  if (!options.out.empty())
+    keep_classifier(options.out, *all.front().kept, *run.saved, options.run, options.train);
   return 0;
 }
 

@@ -8,9 +8,8 @@
 #include "adaptation/classifiers.h"
 #include "adaptation/few_shot.h"
 #include "adaptation/few_shot_table.h"
-#include "adaptation/network_classifier.h"
-#include "adaptation/saved_classifier.h"
 #include "cli/engine.h"
+#include "cli/engine/adapting.h"
 #include "cli/engine/run_setting.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -34,13 +33,7 @@ void check_outs(const FewShotOptions& options) {
   check_out("--report", options.report);
   check_out("--results", options.results);
   check_out("--splits", options.splits);
-  check_out("--save", options.out);
-  std::error_code none;
-  for (const char* part : {"classifier", "model"}) {
-    if (!options.out.empty() && fs::exists(fs::path(options.out) / part, none))
-      fail(Exit::usage, "--save", cat((fs::path(options.out) / part).string(), " is there already"),
-           "name another folder");
-  }
+  check_kept_folder(options.out);
 }
 
 // What was asked for, in the order of the table of methods.
@@ -164,38 +157,13 @@ const FewShotSplit& largest(const std::vector<FewShotSplit>& splits) {
   });
 }
 
-// The classes' names, in their order.
-std::vector<ClassNames> names_of(const FewShotOptions& options, const std::vector<std::string>& classes) {
-  if (options.class_names.empty()) return class_names_of(classes);
-  const std::vector<ClassNames> all = read_class_names(options.class_names);
-  std::vector<ClassNames> names;
-  for (const std::string& label : classes) {
-    const auto found =
-        std::find_if(all.begin(), all.end(), [&](const ClassNames& one) { return one.label == label; });
-    if (found == all.end())
-      fail(Exit::data, options.class_names, cat("has no line for class '", label, "'"),
-           "a line is the label, or the label, a tab and its names");
-    names.push_back(*found);
-  }
-  return names;
-}
-
 AdaptationTask task_of(const FewShotOptions& options, const SavedModel& saved, const EmbedSetting& setting,
                        const FewShotData& data) {
-  AdaptationTask task{.classes = static_cast<std::int64_t>(data.classes().size()),
-                      .name_vectors = {},
-                      .class_vectors = {},
-                      .names = {},
-                      .templates = read_templates(options.templates),
-                      .saved = &saved,
-                      .setting = setting};
-  task.setting.progress = false;
+  AdaptationTask task = adaptation_task(
+      saved, setting, data.classes(), compares_names(saved, holds_pairs(data.items)),
+      {.file = options.class_names, .templates = options.templates, .cache = cache_folder(options.run)});
+  task.setting.progress = false;  // a fit is a step of the bar
   task.epochs = options.epochs;
-  if (!data.features.rows.defined() || !saved.tokenizer || !saved.model->text) return task;
-  task.names = names_of(options, data.classes());
-  task.name_vectors = name_vectors(setting, saved, task.names, task.templates, cache_folder(options.run));
-  task.class_vectors = class_vectors(task.name_vectors);
-  task.logit_scale = logit_scale_of(*saved.model);
   return task;
 }
 
@@ -282,14 +250,11 @@ void save(const FewShotOptions& options, const SavedModel& saved, const FewShotB
     const Part validation = bench.labelled(split.validation);
     kept.calibration = calibrated_scale(kept.classifier->logits(validation), validation.labels);
   }
-  save_classifier(options.out, kept, saved);
-  if (kept.classifier->kind() == "network") write_adapted_model(options.out, *kept.classifier, saved);
   if (falls_back)
     log_warning(cat("zero-shot did better on validation than ", plan.methods.front()->name,
                     ": it is what was saved (--no-fallback)"));
-  log_info(cat("wrote ", options.out, ": ", kept.method, " of ", split.shots,
-               split.shots == 1 ? " shot" : " shots", ", seed ", split.seed, "; use it by duet classify ",
-               options.run, " --model ", options.out));
+  keep_classifier(options.out, kept, saved, options.run,
+                  cat(split.shots, split.shots == 1 ? " shot" : " shots", ", seed ", split.seed));
 }
 
 int stopped(const FewShotResults& results) {
