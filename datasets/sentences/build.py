@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from fetching import NO_NETWORK, build_into, fail, publish, table  # noqa: E402
 
-FORMAT = 2  # of what is written; raise it when the same package gives other files
+FORMAT = 3  # of what is written; raise it when the same package gives other files
 PACKAGE, VERSION = "vaderSentiment", "3.3.2"
 SPEC, ARCHIVE = f"{PACKAGE}=={VERSION}", f"{PACKAGE}-{VERSION}.tar.gz"
 SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
@@ -112,19 +112,20 @@ def sentiments_of(reviews):
     return parts
 
 
-def pairs_of(documents):
+def pairs_of(documents, split):
     """[(first, second, label, document)]: each sentence with the one after it, and with one that stands after another
-    sentence, in another document. So each first and each second occurs under both labels, and tells nothing alone."""
+    sentence, in another document. So each first and each second occurs under both labels, and tells nothing alone.
+    Documents have names that none of another split has."""
     documents = sorted(documents, key=lambda document: hashlib.sha256("\n".join(document).encode()).hexdigest())
-    follows = [(first, second, number) for number, document in enumerate(documents, 1)
+    follows = [(first, second, f"{split}-{number}") for number, document in enumerate(documents, 1)
                for first, second in zip(document, document[1:])]
     # Farther along than any document is long: another document.
     away = max(map(len, documents))
     rows = []
-    for at, (first, second, number) in enumerate(follows):
+    for at, (first, second, name) in enumerate(follows):
         other = follows[(at + away) % len(follows)][1]
-        rows.append((first, second, "follows", number))
-        rows.append((first, other, "random", number))
+        rows.append((first, second, "follows", name))
+        rows.append((first, other, "random", name))
     return rows
 
 
@@ -136,7 +137,7 @@ def write(editorials, reviews, folder):
     sentiments = sentiments_of(reviews)
     account = []
     for split in SPLITS:
-        pairs = pairs_of(parts[split])
+        pairs = pairs_of(parts[split], split)
         publish(folder / f"editorials_{split}.txt", "\n".join(
             "".join(sentence + "\n" for sentence in document) for document in parts[split]))
         publish(folder / f"follows_{split}.tsv", table([("first", "second", "label", "concept"), *pairs]))
