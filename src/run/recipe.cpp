@@ -9,6 +9,20 @@
 #include "run/objective_needs.h"
 
 namespace duet {
+
+namespace {
+
+// A folder, however its path is spelled ("photos/", "."), is called as it is, a file without its ending.
+std::string own_name(const std::string& data) {
+  if (data.empty()) return {};
+  std::error_code none;
+  fs::path path = fs::absolute(data).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return (fs::is_directory(path, none) ? path.filename() : path.stem()).string();
+}
+
+}  // namespace
+
 NamedSource named_source(const std::string& entry, const SourceOptions& like,
                          const std::vector<std::string>& others) {
   std::error_code none;  // what is there as a whole is a path, however it is spelled
@@ -16,14 +30,14 @@ NamedSource named_source(const std::string& entry, const SourceOptions& like,
   NamedSource split{.name = {}, .options = like};
   split.options.data = equals == std::string::npos ? entry : entry.substr(equals + 1);
   split.options.format = "auto";
-  split.name = equals == std::string::npos ? fs::path(entry).stem().string() : entry.substr(0, equals);
+  split.name = equals == std::string::npos ? own_name(entry) : entry.substr(0, equals);
+  constexpr std::string_view kRemedy = "write NAME=PATH";
+  if (split.name.empty()) fail(Exit::usage, entry, "tells no name for this split", kRemedy);
   const auto is_taken = [&](const std::vector<std::string>& names) {
     return std::find(names.begin(), names.end(), split.name) != names.end();
   };
-  if (split.name.empty() || is_taken(others) ||
-      is_taken({"schema_version", "model", "step", "loss", "lr", "gradient_norm"})) {
-    fail(Exit::usage, entry, cat("'", split.name, "' cannot name this split: the name is taken"),
-         "write NAME=PATH");
+  if (is_taken(others) || is_taken({"schema_version", "model", "step", "loss", "lr", "gradient_norm"})) {
+    fail(Exit::usage, entry, cat("'", split.name, "' cannot name this split: the name is taken"), kRemedy);
   }
   return split;
 }

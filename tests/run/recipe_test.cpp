@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "tests/support/failure.h"
 #include "tests/support/temporary_folder.h"
 
 namespace duet {
@@ -70,6 +71,32 @@ TEST(Recipe, PathsMayHoldAnEqualsSign) {
   const NamedSource named = named_source("test=" + there, {}, {});
   EXPECT_EQ(named.name, "test");
   EXPECT_EQ(named.options.data, there);
+}
+
+TEST(Recipe, ASplitIsCalledAsItsFileOrFolderHoweverItsPathIsSpelled) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder / "photos.v2/cat");
+  write_file(folder / "val.small.csv", "filepath,label\n");
+  const auto name_of = [&](const std::string& path) {
+    return named_source((folder / path).string(), {}, {}).name;
+  };
+  EXPECT_EQ(name_of("photos.v2"), "photos.v2");
+  EXPECT_EQ(name_of("photos.v2/"), "photos.v2");
+  EXPECT_EQ(name_of("photos.v2//."), "photos.v2");
+  EXPECT_EQ(name_of("photos.v2/cat/.."), "photos.v2");
+  EXPECT_EQ(name_of("val.small.csv"), "val.small");
+  EXPECT_EQ(name_of("photos.v2/../val.small.csv"), "val.small");
+  EXPECT_EQ(named_source("none/at all/", {}, {}).name, "at all");
+  EXPECT_EQ(named_source("shapes:20:3", {}, {}).name, "shapes:20:3");
+  EXPECT_EQ(named_source(".", {}, {}).name, fs::current_path().filename());
+  EXPECT_EQ(named_source(fs::path(folder / "photos.v2/").string(), {}, {}).options.data,
+            (folder / "photos.v2/").string());
+  for (const char* nameless : {"", "/", "=val.csv"}) {
+    const Failure failure = failure_of([&] { named_source(nameless, {}, {}); });
+    EXPECT_EQ(failure.exit, Exit::usage);
+    EXPECT_NE(failure.text.find("tells no name for this split; write NAME=PATH"), std::string::npos)
+        << failure.text;
+  }
 }
 
 TEST(Recipe, TomlReadsBackAsTheSameRecipe) {
