@@ -97,7 +97,7 @@ class EvaluateTuned : public testing::Test {
 };
 
 TEST_F(EvaluateTuned, AllLabelsAreLearnedKeptAndUsed) {
-  const json scores = scores_of("fine_tune", {"--epochs", "3", "--save", "tuned"});
+  const json scores = scores_of("fine_tune", {"--epochs", "3", "--save", "tuned/"});
   EXPECT_EQ(scores["items"], kRows - kTrain);
   EXPECT_EQ(scores["classes"], 8);
   EXPECT_GT(scores["top_1"].get<double>(), .25);  // chance: 1 / 8
@@ -115,6 +115,15 @@ TEST_F(EvaluateTuned, AllLabelsAreLearnedKeptAndUsed) {
   EXPECT_EQ(again.exit, 2);
   EXPECT_THAT(again.err,
               testing::AllOf(HasSubstr("tuned/classifier is there already"), Not(HasSubstr("labels"))));
+}
+
+TEST_F(EvaluateTuned, APlaceThatTakesNothingIsRefusedBeforeTheWork) {
+  write_file(*folder_ / "file", "");
+  for (const auto& [place, why] : {std::pair{"file", "file is a file"}, {"none/tuned", "there is no folder"}}) {
+    const Finished refused = evaluate("fine_tune", {"--save", place});
+    EXPECT_EQ(refused.exit, 2);
+    EXPECT_THAT(refused.err, testing::AllOf(HasSubstr(why), Not(HasSubstr("labels"))));
+  }
 }
 
 TEST_F(EvaluateTuned, ProbesAreKeptToo) {

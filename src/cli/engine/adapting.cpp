@@ -1,8 +1,9 @@
-#include "cli/engine/adapting.h"
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "adaptation/network_classifier.h"
+#include "cli/engine/adapting.h"
 #include "cli/engine/run_setting.h"
 #include "core/error.h"
 #include "core/format.h"
@@ -54,12 +55,20 @@ AdaptationTask adaptation_task(const SavedModel& saved, const EmbedSetting& sett
 }
 
 void check_kept_folder(const std::string& folder) {
-  check_out("--save", folder);
+  if (folder.empty()) return;
+  constexpr const char* kOther = "name another folder";
+  fs::path path = fs::absolute(folder).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // "birds/"
+  check_out("--save", path.string());
   std::error_code none;
+  const bool is_there = fs::exists(path, none);
+  if (is_there && !fs::is_directory(path, none)) fail(Exit::usage, "--save", cat(folder, " is a file"), kOther);
+  const fs::path place = is_there ? path : path.parent_path();
+  if (access(place.c_str(), W_OK) != 0)
+    fail(Exit::usage, "--save", cat(place.string(), " may not be written to"), kOther);
   for (const char* part : {"classifier", "model"}) {
-    if (!folder.empty() && fs::exists(fs::path(folder) / part, none))
-      fail(Exit::usage, "--save", cat((fs::path(folder) / part).string(), " is there already"),
-           "name another folder");
+    if (fs::exists(path / part, none))
+      fail(Exit::usage, "--save", cat((fs::path(folder) / part).string(), " is there already"), kOther);
   }
 }
 

@@ -187,19 +187,19 @@ int evaluate_task(const EvaluateOptions& options) {
     std::cout.flush();  // they take their time
     score_corruptions(run, all, learned, scored, page);
   }
-  early.reset();
-  const SignalWatch whole;  // what is written now is written to its end
   Json results = results_of(*run.saved);
   results.update(scored);
   if (options.json) std::cout << results.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
   std::cout.flush();  // before the saving, which may fail
+  early.reset();
+  const SignalWatch whole;  // what is written now is written to its end
+  if (!options.out.empty())
+    keep_classifier(options.out, *all.front().kept, *run.saved, options.run, options.train);
   if (options.save) save_results(options.run, options.checkpoint, *run.saved, results);
   if (!options.report.empty()) {
     replace_file(options.report, to_html(page));
     log_info(cat("page: ", options.report));
   }
-  if (!options.out.empty())
-    keep_classifier(options.out, *all.front().kept, *run.saved, options.run, options.train);
   return 0;
 }
 

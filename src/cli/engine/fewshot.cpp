@@ -72,7 +72,7 @@ void check_epochs(const FewShotOptions& options, const FewShotPlan& plan) {
 void check_against(const FewShotOptions& options, const FewShotBench& bench, const FewShotPlan& plan) {
   if (options.against.empty()) return;
   if (options.against == kZeroShot) {
-    if (bench.task().class_vectors.defined()) return;
+    if (bench.task().name_vectors.defined()) return;
     fail(Exit::usage, "--against", "there is no zero-shot of this model and these items",
          "name one of the methods");
   }
