@@ -29,6 +29,7 @@ constexpr std::int64_t kBatch = 32;
 constexpr std::int64_t kEpochs = 3, kSteps = 80, kMostEpochs = 20, kLeastSteps = 20;
 constexpr std::int64_t kMoments = 4;  // at which validation is asked, evenly, the end included
 constexpr double kClip = 1;
+constexpr int kAlphas = 10;  // steps from the start to the tuned values
 const ScheduleOptions kSchedule{.kind = "cosine", .warmup = 0.1, .lr_end = 0};
 // Mild, and none that could change a class: no flip.
 const Augmentation kAugmentation{
@@ -183,7 +184,10 @@ class Trial {
       : network_{copy_of(*task.saved->model, task.saved->device), head_on(head, task.saved->device)},
         setting_(task.setting) {
     setting_.model = network_.model.get();
-    const std::vector<GroupRule> groups = options.prepare(*network_.model);
+    std::vector<GroupRule> groups = options.prepare(*network_.model);
+    GroupRule& of_head = groups.emplace_back();
+    of_head.match = {"head"};
+    of_head.lr_scale = options.head_pace;
     network_.head.weight.set_requires_grad(true);
     network_.head.bias.set_requires_grad(true);
     NamedTensors parameters;
@@ -317,6 +321,22 @@ void set_values(TunedNetwork& network, const TensorMap& values) {
   target[kWeight] = network.head.weight;
   target[kBias] = network.head.bias;
   copy_into(target, values, "tuned values");
+}
+
+Way best_way(TunedNetwork& network, const TensorMap& start, const TensorMap& end, const AdaptationTask& task,
+             const Part& validation) {
+  const TowerInputs held_out(task.setting, validation, true);
+  Way way;
+  Verdict best;
+  for (int i = 0; i <= kAlphas; ++i) {
+    const double alpha = static_cast<double>(i) / kAlphas;
+    set_values(network, interpolated(start, end, alpha));
+    const Verdict now = verdict_of(task.setting, network, held_out, validation.labels);
+    way.curve.emplace_back(alpha, now.accuracy);
+    if (i == 0 || now.better_than(best)) best = now, way.alpha = alpha;
+  }
+  set_values(network, interpolated(start, end, way.alpha));
+  return way;
 }
 
 std::unique_ptr<Classifier> classifier_of(const AdaptationTask& task, const TunedNetwork& network,

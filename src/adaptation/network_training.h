@@ -33,6 +33,7 @@ TowerHead starting_head(const AdaptationTask& task, const Part& support, const P
 
 struct TuningOptions {
   std::vector<double> lrs;
+  double head_pace = 1;  // times the learning rate
   double weight_decay = 0.01;
   // Makes a copy of the model ready, before its parameters are listed: parts, frozen weights; the groups.
   std::function<std::vector<GroupRule>(Model& model)> prepare;
@@ -64,6 +65,15 @@ void set_values(TunedNetwork& network, const TensorMap& values);
 // What items say of it.
 Verdict verdict_of(const EmbedSetting& setting, const TunedNetwork& network, const TowerInputs& items,
                    const torch::Tensor& labels);
+
+// How far from the start to the tuned values, of alpha = 0, .1, ... 1 what says most on validation.
+struct Way {
+  double alpha = 0;
+  std::vector<std::pair<double, double>> curve;  // Adapted::curve
+};
+// Leaves the network there.
+Way best_way(TunedNetwork& network, const TensorMap& start, const TensorMap& end, const AdaptationTask& task,
+             const Part& validation);
 // The head's constants folded into its map; parts of the model are merged.
 std::unique_ptr<Classifier> classifier_of(const AdaptationTask& task, const TunedNetwork& network,
                                           TensorMap low_rank = {});

@@ -147,6 +147,42 @@ TEST(Lora, KeepsItsSmallPartsAlone) {
   }
 }
 
+TEST(Lora, GoesAsFarFromTheStartAsValidationLikes) {
+  DrawnTask drawn(std::string(kVit) + kTextTower + "[[space]]\ndimension = 12\n", Items::pictures, 8);
+  // Merged weights round otherwise in bf16.
+  drawn.task.setting.precision = Precision::fp32;
+  drawn.support = drawn.part_of(drawn.support.items);
+  drawn.validation = drawn.part_of(drawn.validation.items);
+  const Adapted adapted = fit_lora(drawn.task, drawn.support, drawn.validation, kSeed);
+  ASSERT_EQ(adapted.curve.size(), 11U);
+  const TowerHead head = starting_head(drawn.task, drawn.support, drawn.validation);
+  const torch::Tensor& seen = head.input == "rows" ? drawn.validation.rows : drawn.validation.tower;
+  EXPECT_EQ(adapted.curve.front().second, accuracy_of(head.logits(seen), drawn.validation.labels));
+  const double alpha = adapted.chosen.at("alpha").get<double>();
+  EXPECT_EQ(adapted.chosen.at("step").get<int>() > 0, alpha > 0);
+  const Verdict chosen = judged(adapted.classifier->logits(drawn.validation), drawn.validation.labels);
+  const auto point = std::find_if(adapted.curve.begin(), adapted.curve.end(),
+                                  [&](const auto& one) { return one.first == alpha; });
+  ASSERT_NE(point, adapted.curve.end());
+  EXPECT_EQ(point->second, chosen.accuracy);
+  EXPECT_LE(chosen.cross_entropy, judged(head.logits(seen), drawn.validation.labels).cross_entropy + 1e-6);
+}
+
+TEST(NetworkMethods, TheHeadLearnsAtItsOwnPace) {
+  const DrawnTask drawn(kPictureTower, Items::pictures, 2);
+  const TowerHead head = starting_head(drawn.task, drawn.support, drawn.validation);
+  const auto moved = [&](double pace) {
+    const TuningOptions options{
+        .lrs = {1e-3}, .head_pace = pace, .prepare = [](Model&) { return std::vector<GroupRule>(); }};
+    const TensorMap values =
+        tune_network(drawn.task, drawn.support, drawn.validation, kSeed, head, options).values;
+    EXPECT_FALSE(values.at("image.stem.weight").equal(drawn.before.at("image.stem.weight")));
+    return (values.at("head.weight") - head.weight).abs().max().item<double>();
+  };
+  EXPECT_EQ(moved(0), 0);
+  EXPECT_GT(moved(10), 2 * moved(1));
+}
+
 TEST(Lora, ChangesTheTowerThroughItsPartsAlone) {
   const DrawnTask drawn(kVit, Items::pictures, 8);
   const TowerHead head = starting_head(drawn.task, drawn.support, drawn.validation);

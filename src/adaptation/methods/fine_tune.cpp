@@ -16,7 +16,6 @@ namespace {
 constexpr double kLayerDecay = 0.75;
 constexpr double kWeightDecay = 0.05;
 const std::vector<double> kRates = {3e-4, 2e-3};
-constexpr int kAlphas = 10;  // steps from the start to the tuned weights
 
 TuningOptions options_of(const Part& support) {
   GroupRule rule;
@@ -88,27 +87,13 @@ Adapted fit_wise_ft(const AdaptationTask& task, const Part& support, const Part&
   const Training training = train(task, support, validation, seed);
   const std::shared_ptr<const Tuned>& tuned = training.tuned;
   const TuningOptions options = options_of(support);
-  const TowerInputs held_out(task.setting, validation, true);
   TunedNetwork network = network_of(task, tuned->head, tuned->start, options);
-  const auto move_to = [&](double alpha) {
-    set_values(network, interpolated(tuned->start, tuned->values, alpha));
-  };
-  std::vector<std::pair<double, double>> curve;
-  double best_alpha = 0;
-  Verdict best;
-  for (int i = 0; i <= kAlphas; ++i) {
-    const double alpha = static_cast<double>(i) / kAlphas;
-    move_to(alpha);
-    const Verdict now = verdict_of(task.setting, network, held_out, validation.labels);
-    curve.emplace_back(alpha, now.accuracy);
-    if (i == 0 || now.better_than(best)) best = now, best_alpha = alpha;
-  }
-  move_to(best_alpha);
+  Way way = best_way(network, tuned->start, tuned->values, task, validation);
   nlohmann::json chosen = chosen_of(*tuned, true);
-  chosen["alpha"] = best_alpha;
+  chosen["alpha"] = way.alpha;
   return {.classifier = classifier_of(task, network),
           .chosen = std::move(chosen),
-          .curve = std::move(curve),
+          .curve = std::move(way.curve),
           .seconds_before = training.seconds_before};
 }
 

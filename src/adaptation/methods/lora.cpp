@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::int64_t kRank = 8;
 constexpr double kDropout = 0.25;
-const std::vector<double> kRates = {2e-3, 1e-2};
+const std::vector<double> kRates = {2e-4, 1e-3};
+constexpr double kHeadPace = 10;
 
 // A rule a map: one rank would be too much for a narrow one.
 std::vector<GroupRule> rules_of(Model& model, std::string_view tower) {
@@ -34,6 +35,15 @@ TensorMap parts_of(const TensorMap& values) {
   return parts;
 }
 
+// At the start B is 0, so that its A may be any. With that of the end, what is between the two is a share of
+// the change B A.
+TensorMap start_beside(TensorMap start, const TensorMap& end) {
+  for (auto& [name, tensor] : start) {
+    if (name.ends_with(".lora_a")) tensor = end.at(name);
+  }
+  return start;
+}
+
 }  // namespace
 
 Adapted fit_lora(const AdaptationTask& task, const Part& support, const Part& validation, std::uint64_t seed) {
@@ -42,7 +52,7 @@ Adapted fit_lora(const AdaptationTask& task, const Part& support, const Part& va
     fail(Exit::usage, "lora", cat("the ", tower, " tower has no linear map for a low-rank part"),
          "leave lora out of --methods; fine_tune changes any tower");
   }
-  const TuningOptions options{.lrs = kRates, .prepare = [&](Model& model) {
+  const TuningOptions options{.lrs = kRates, .head_pace = kHeadPace, .prepare = [&](Model& model) {
                                 for (const auto& parameter : model.parameters())
                                   parameter.set_requires_grad(false);
                                 add_low_rank(model, rules_of(model, tower), seed_of(seed, "lora"));
@@ -50,10 +60,14 @@ Adapted fit_lora(const AdaptationTask& task, const Part& support, const Part& va
                               }};
   const TowerHead head = starting_head(task, support, validation);
   const Tuned tuned = tune_network(task, support, validation, seed, head, options);
-  const bool kept = tuned.at_best.better_than(tuned.at_start);
-  const TensorMap& values = kept ? tuned.values : tuned.start;
-  return {.classifier = classifier_of(task, network_of(task, head, values, options), parts_of(values)),
-          .chosen = chosen_of(tuned, kept)};
+  const TensorMap start = start_beside(tuned.start, tuned.values);
+  TunedNetwork network = network_of(task, head, start, options);
+  Way way = best_way(network, start, tuned.values, task, validation);
+  nlohmann::json chosen = chosen_of(tuned, way.alpha > 0);
+  chosen["alpha"] = way.alpha;
+  return {.classifier = classifier_of(task, network, parts_of(interpolated(start, tuned.values, way.alpha))),
+          .chosen = std::move(chosen),
+          .curve = std::move(way.curve)};
 }
 
 }  // namespace duet
