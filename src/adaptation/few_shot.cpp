@@ -19,7 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Rows = std::vector<std::int64_t>;
 
-constexpr const char* kVersion = "few-shot 2";  // another protocol gives other rows
+constexpr const char* kVersion = "few-shot 3";  // another protocol gives other rows
 constexpr const char* kNoNames =
     "needs the classes' names in one space with the items: one tower alone has none, and pairs of texts have "
     "none";
@@ -49,7 +49,7 @@ std::string lines_of(const Labelled& items, const Rows& rows) {
 }
 
 std::string lines_of(const AdaptationTask& task) {
-  if (!task.class_vectors.defined()) return "no names\n";
+  if (!task.name_vectors.defined()) return "no names\n";
   std::string lines;
   for (const ClassNames& one : task.names) lines += cat(one.label, "\t", joined(one.names, "\tor\t"), "\n");
   return lines + joined(task.templates, "\n") + "\n";
@@ -58,12 +58,6 @@ std::string lines_of(const AdaptationTask& task) {
 bool trains_a_tower(std::string_view method) {
   return std::ranges::any_of(method_kinds(),
                              [&](const MethodKind& kind) { return kind.name == method && kind.needs_network; });
-}
-
-// By what the table counts; of equals the one that is surer of what is right.
-bool is_better(const Verdict& one, const Verdict& other) {
-  if (one.accuracy != other.accuracy) return one.accuracy > other.accuracy;
-  return one.cross_entropy < other.cross_entropy;
 }
 
 }  // namespace
@@ -103,7 +97,7 @@ Part FewShotBench::labelled(const Rows& rows) const {
 Part FewShotBench::asked() const { return part_of(test_, data_->test_features(), data_->pool.test); }
 
 std::optional<std::string> FewShotBench::refusal(const MethodKind& kind) const {
-  if (kind.needs_names && !task_.class_vectors.defined()) return kNoNames;
+  if (kind.needs_names && !task_.name_vectors.defined()) return kNoNames;
   return std::nullopt;
 }
 
@@ -118,9 +112,9 @@ FewShotFit FewShotBench::fit(const MethodKind& kind, const FewShotSplit& split) 
                               ? *fit.adapted.validated
                               : judged(fit.adapted.classifier->logits(validation), validation.labels);
   fit.validation = verdict.accuracy;
-  if (task_.class_vectors.defined())
+  if (task_.name_vectors.defined())
     fit.falls_back =
-        is_better(judged(zero_shot_classifier(task_)->logits(validation), validation.labels), verdict);
+        judged(zero_shot_classifier(task_)->logits(validation), validation.labels).better_than(verdict);
   return fit;
 }
 
@@ -139,7 +133,7 @@ FewShotRow FewShotBench::row(const MethodKind& kind, const FewShotSplit& split) 
 }
 
 std::optional<FewShotRow> FewShotBench::zero_shot_row() const {
-  if (!task_.class_vectors.defined()) return std::nullopt;
+  if (!task_.name_vectors.defined()) return std::nullopt;
   return FewShotRow{.method = kZeroShot,
                     .right = right_answers(*zero_shot_classifier(task_), asked(), *data_),
                     .identity = identity(kZeroShot, {})};

@@ -34,7 +34,6 @@ struct Part {
 struct AdaptationTask {
   std::int64_t classes = 0;
   NameVectors name_vectors;       // of the names, which are alternatives; undefined without names or text tower
-  torch::Tensor class_vectors;    // [C, D] unit, their means, where one vector a class is wanted; undefined too
   std::vector<ClassNames> names;  // of the classes, in their order; empty: none
   std::vector<std::string> templates;
   double logit_scale = 100;           // times a cosine of rows and names
@@ -81,7 +80,7 @@ using FitMethod = Adapted (*)(const AdaptationTask& task, const Part& support, c
 struct MethodKind {
   std::string_view name, meaning;  // one line of help, with the paper
   FitMethod fit;
-  bool needs_names = false;    // class_vectors
+  bool needs_names = false;    // name_vectors
   bool needs_network = false;  // trains a tower: not for frozen features alone, takes longer
 };
 const std::vector<MethodKind>& method_kinds();

@@ -55,7 +55,7 @@ TEST(Classifiers, TipAdapterAndClipAdapterGiveThePapersLogits) {
 TEST(Classifiers, ZeroShotIsTheCosineTimesTheScale) {
   const auto toy = toy_task();
   const auto expected =
-      at::cosine_similarity(toy.asked.rows.unsqueeze(1), toy.task.class_vectors.unsqueeze(0), 2);
+      at::cosine_similarity(toy.asked.rows.unsqueeze(1), toy.task.name_vectors.vectors.unsqueeze(0), 2);
   EXPECT_LT(distance(zero_shot_classifier(toy.task)->logits(toy.asked), expected * 20), 1e-4);
 }
 

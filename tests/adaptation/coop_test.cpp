@@ -54,8 +54,7 @@ struct Drawn {
     task.setting.pad_to_context = spec.text.pad_to_context;
     task.classes = 3;
     task.names = {{"dog", {"dog"}}, {"heart", {"red heart"}}, {"cat", {"cat"}}};
-    task.class_vectors = told("");
-    task.name_vectors = one_name_each(task.class_vectors);
+    task.name_vectors = one_name_each(told(""));
     task.name_vectors.names = {"dog", "red heart", "cat"};
     task.templates = {"{}"};
     task.logit_scale = 20;
@@ -159,8 +158,8 @@ TEST(Prompts, OtherSpacesKeepTheNames) {
   EXPECT_TRUE(prompts.can_learn());
   torch::manual_seed(7);
   const auto moved = prompts.name_vectors(torch::randn_like(prompts.word_vectors()));
-  EXPECT_LT(distance(moved.narrow(1, 4, 3), drawn.task.class_vectors.narrow(1, 4, 3)), 1e-5);
-  EXPECT_GT(distance(moved.narrow(1, 0, 4), drawn.task.class_vectors.narrow(1, 0, 4)), 1e-2);
+  EXPECT_LT(distance(moved.narrow(1, 4, 3), drawn.task.name_vectors.vectors.narrow(1, 4, 3)), 1e-5);
+  EXPECT_GT(distance(moved.narrow(1, 0, 4), drawn.task.name_vectors.vectors.narrow(1, 0, 4)), 1e-2);
 }
 
 TEST(Coop, GradientsOfTheContextAreThePapers) {
@@ -241,7 +240,7 @@ TEST(Coop, FollowsFromTheSeedAlone) {
 
 TEST(Coop, ValidationMayChooseTheNames) {
   CoopTask coop(4);
-  coop.validation = told_by(coop.task.class_vectors, 8, 2);
+  coop.validation = told_by(coop.task.name_vectors.vectors, 8, 2);
   coop.support.labels = (coop.support.labels + 1).remainder(3);
   const auto adapted = fit_coop(coop.task, coop.support, coop.validation, 1);
   EXPECT_EQ(adapted.chosen["epoch"], 0);
@@ -274,7 +273,7 @@ TEST(Coop, AClassMayHaveWordsOfItsOwn) {
 // Words change nothing in a model that compares pieces alone.
 TEST(Coop, WithoutALearnedSpaceTheNamesRemain) {
   const Drawn drawn(kCausal + "[[space]]\nkind = \"pieces\"\ndimension = 5\n");
-  const Part rows = told_by(drawn.task.class_vectors, 2, 1);
+  const Part rows = told_by(drawn.task.name_vectors.vectors, 2, 1);
   EXPECT_FALSE(drawn.prompts({1, 2}).can_learn());
   EXPECT_EQ(fit_coop(drawn.task, rows, rows, 1).chosen["epoch"], 0);
 }

@@ -99,8 +99,7 @@ DrawnTask::DrawnTask(const std::string& towers, Items items, std::int64_t shots,
   asked = part_of(rows[2]);
   answers = std::exchange(asked.labels, torch::Tensor());
   if (saved.model->retrieval_dimension() > 0 && saved.tokenizer && items != Items::pairs) {
-    task.class_vectors = unit(embed_texts(task.setting, data.classes));
-    task.name_vectors = one_name_each(task.class_vectors);
+    task.name_vectors = one_name_each(unit(embed_texts(task.setting, data.classes)));
   }
   for (const auto& [name, tensor] : tensors_of(*saved.model)) before[name] = tensor.detach().clone();
 }

@@ -106,7 +106,6 @@ TEST(LaplacianShot, WhatIsAskedTogetherHasASay) {
 
 TEST(TipAdapter, WithoutNamesTheCacheStandsAlone) {
   auto toy = toy_task({.shots = 8});
-  toy.task.class_vectors = torch::Tensor();
   toy.task.name_vectors = {};
   toy.task.names.clear();
   for (Part* part : {&toy.support, &toy.validation, &toy.asked}) part->rows = torch::Tensor();

@@ -61,14 +61,13 @@ inline std::vector<FewShotSplit> made_up_splits(const std::vector<std::int64_t>&
 // Names that know the classes a little.
 inline AdaptationTask made_up_task(double knowledge = 1) {
   AdaptationTask task;
-  task.class_vectors = torch::full({kClasses, kWidth}, 0.3F);
+  torch::Tensor vectors = torch::full({kClasses, kWidth}, 0.3F);
   task.logit_scale = 10;
   for (std::int64_t label = 0; label < kClasses; ++label) {
-    task.class_vectors[label][label] += knowledge;
+    vectors[label][label] += knowledge;
     task.names.push_back({.label = cat("class ", label), .names = {cat("name ", label)}});
   }
-  task.class_vectors = task.class_vectors / task.class_vectors.norm(2, 1, true);
-  task.name_vectors = one_name_each(task.class_vectors);
+  task.name_vectors = one_name_each(vectors / vectors.norm(2, 1, true));
   return task;
 }
 

@@ -68,7 +68,6 @@ TEST_P(LinearMethods, OrderOfTheSupportChangesNothing) {
 
 TEST_P(PlainLinearMethods, NeedNoRows) {
   auto toy = toy_task({.shots = 8, .spread = .1});
-  toy.task.class_vectors = torch::Tensor();
   toy.task.name_vectors = {};
   for (Part* part : {&toy.support, &toy.validation, &toy.asked}) part->rows = torch::Tensor();
   const auto adapted = fit(toy);
@@ -91,14 +90,14 @@ TEST_P(PlainLinearMethods, TakeTheInputThatTells) {
 TEST_P(NamedLinearMethods, MayChooseZeroShot) {
   auto toy = toy_task({.names_off = .1, .swapped = true});
   const auto adapted = fit(toy);
-  const auto zero_shot = toy.asked.rows.matmul(toy.task.class_vectors.t());
+  const auto zero_shot = toy.asked.rows.matmul(toy.task.name_vectors.vectors.t());
   EXPECT_TRUE(torch::equal(adapted.classifier->logits(toy.asked).argmax(1), zero_shot.argmax(1)));
   EXPECT_EQ(adapted.chosen.value("C", adapted.chosen.value("rounds", -1.0)), 0);
   // Then validation says the same of both: neither is favoured.
   const auto& held_out = toy.validation;
   const Verdict verdict =
       adapted.validated ? *adapted.validated : judged(adapted.classifier->logits(held_out), held_out.labels);
-  const Verdict named = judged(held_out.rows.matmul(toy.task.class_vectors.t()), held_out.labels);
+  const Verdict named = judged(held_out.rows.matmul(toy.task.name_vectors.vectors.t()), held_out.labels);
   EXPECT_NEAR(verdict.cross_entropy, named.cross_entropy, 1e-5);
 }
 

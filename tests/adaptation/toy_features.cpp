@@ -20,8 +20,8 @@ ToyTask toy_task(const ToyOptions& o) {
   const auto directions = unit(init.normal("directions", {o.classes, o.width}, 1));
   ToyTask toy;
   toy.task.classes = o.classes;
-  toy.task.class_vectors = unit(directions + init.normal("names", directions.sizes(), o.names_off));
-  toy.task.name_vectors = one_name_each(toy.task.class_vectors);
+  toy.task.name_vectors =
+      one_name_each(unit(directions + init.normal("names", directions.sizes(), o.names_off)));
   toy.task.logit_scale = 20;
   for (std::int64_t label = 0; label < o.classes; ++label)
     toy.task.names.push_back({.label = std::to_string(label), .names = {std::to_string(label)}});

@@ -13,7 +13,7 @@ namespace {
 
 // Logits of the names: rows times these. Their scale is calibrated on all items, as they learned from none.
 torch::Tensor named_weights(const AdaptationTask& task, const Part& items) {
-  const auto weights = task.class_vectors * task.logit_scale;
+  const auto weights = class_vectors(task.name_vectors) * task.logit_scale;
   return weights * calibrated_scale(items.rows.matmul(weights.t()), items.labels);
 }
 
