@@ -1,5 +1,6 @@
 // Low-rank parts on the linear maps of the tower that sees the items (LoRA, Hu et al. 2022; for few shots
-// CLIP-LoRA, Zanella and Ben Ayed 2024, whose dropout this is), and a head.
+// CLIP-LoRA, Zanella and Ben Ayed 2024, whose dropout and lower rate these are), and a head; of this change a
+// share that validation chooses (WiSE-FT, Wortsman et al. 2022).
 #include "adaptation/methods/kinds.h"
 #include "adaptation/network_training.h"
 #include "core/error.h"
