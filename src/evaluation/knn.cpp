@@ -57,12 +57,14 @@ class Selection {
 torch::Tensor class_by_class(const torch::Tensor& rows, const torch::Tensor& weights,
                              const torch::Tensor& targets) {
   const auto labels = targets.to(torch::kDouble);
-  auto shares = weights.to(torch::kDouble);
-  shares = shares / shares.sum(1, true);
   auto votes = at::zeros({rows.size(0), labels.size(1)}, torch::kDouble);
-  for (std::int64_t rank = 0; rank < rows.size(1); ++rank)
-    votes.addcmul_(shares.slice(1, rank, rank + 1), labels.index_select(0, rows.select(1, rank)));
-  const auto yes = votes * (1 - kSpread) + kSpread / 2;
+  auto all = at::zeros({rows.size(0), 1}, torch::kDouble);  // in the same order
+  for (std::int64_t rank = 0; rank < rows.size(1); ++rank) {
+    const auto weight = weights.slice(1, rank, rank + 1).to(torch::kDouble);
+    votes.addcmul_(weight, labels.index_select(0, rows.select(1, rank)));
+    all.add_(weight);
+  }
+  const auto yes = votes / all * (1 - kSpread) + kSpread / 2;
   return (yes / (1 - yes)).log().to(torch::kFloat);
 }
 
@@ -98,12 +100,14 @@ torch::Tensor knn_logits(const Neighbours& neighbours, const torch::Tensor& targ
   const auto rows = neighbours.rows.slice(1, 0, k);
   // Less the nearest one's cosine, so that no temperature overflows.
   const auto nearest = neighbours.cosines.slice(1, 0, 1);
-  auto weights = ((neighbours.cosines.slice(1, 0, k) - nearest) / temperature).exp();
-  weights = weights / weights.sum(1, true);
+  const auto weights = ((neighbours.cosines.slice(1, 0, k) - nearest) / temperature).exp();
   if (targets.dim() == 2) return class_by_class(rows, weights, targets);
   const auto votes = at::zeros({rows.size(0), classes}, torch::kFloat)
                          .scatter_add_(1, targets.index_select(0, rows.flatten()).view(rows.sizes()), weights);
-  return (votes * (1 - kSpread) + kSpread / static_cast<double>(classes)).log();
+  // Added up first, then divided: where all neighbours agree the share is 1, not nearly so, and such items are
+  // equals in a ranking.
+  const auto shares = votes / votes.sum(1, true);
+  return (shares * (1 - kSpread) + kSpread / static_cast<double>(classes)).log();
 }
 
 ChosenK choose_k(const torch::Tensor& gallery, const torch::Tensor& targets, std::int64_t classes,

@@ -80,6 +80,20 @@ TEST_P(Knn, SeveralLabelsAreVotedOnOneByOne) {
   }
 }
 
+// Else rounding would rank items of which nothing tells one from another.
+TEST(KnnLogits, OfAgreeingNeighboursAreEqual) {
+  const Init init(4, "agreeing");
+  const auto gallery = init.normal("gallery", {40, 6}, 1), queries = init.normal("queries", {200, 6}, 1);
+  for (const std::int64_t k : {2, 5, 20}) {
+    const auto neighbours = nearest_neighbours(gallery, queries, k);
+    const auto logits = knn_logits(neighbours, torch::ones({40}, torch::kLong), 3, k);
+    EXPECT_TRUE(logits.eq(logits[0]).all().item<bool>()) << k;
+    // Of several labels: one that all have, one that none has.
+    const auto several = knn_logits(neighbours, torch::tensor({1, 0}).repeat({40, 1}), 2, k);
+    EXPECT_TRUE(several.eq(several[0]).all().item<bool>()) << k;
+  }
+}
+
 TEST(ChooseK, TakesMoreNeighboursWhereLabelsAreNoisy) {
   const Init init(3, "noisy");
   const auto centres = torch::eye(3, 8).repeat({200, 1});
