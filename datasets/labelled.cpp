@@ -73,10 +73,12 @@ void set_contents(Labelled& labelled, bool by_concept) {
                 });
 }
 
-// "a|b" -> a, b. With a separator an empty field is no label at all.
-std::vector<std::string> names_in(std::string_view field, const std::string& separator) {
-  field = trimmed(field);
-  if (separator.empty()) return {std::string(field)};
+// "a|b" -> a, b, composed: one tool's name of a class is the other's. With a separator an empty field is no
+// label at all.
+std::vector<std::string> names_in(std::string_view whole, const std::string& separator) {
+  const std::string text = composed(trimmed(whole));
+  if (separator.empty()) return {text};
+  const std::string_view field = text;
   std::vector<std::string> names;
   if (field.empty()) return names;
   for (std::size_t begin = 0; begin <= field.size();) {
@@ -252,6 +254,11 @@ Labelled read_texts(const LabelledOptions& options) {
   return labelled;
 }
 
+std::string first_names(const std::vector<std::string>& classes) {
+  const std::size_t shown = std::min<std::size_t>(10, classes.size());
+  return cat(joined(std::span(classes).first(shown)), shown < classes.size() ? ", ..." : "");
+}
+
 // Index of each class of `from` in `to`; -1: none.
 std::vector<std::int64_t> places_of(const std::vector<std::string>& from, const std::vector<std::string>& to) {
   std::map<std::string_view, std::int64_t> places;
@@ -308,7 +315,7 @@ Labelled with_classes(Labelled labelled, const std::vector<std::string>& classes
         const std::string& name = labelled.classes[static_cast<std::size_t>(label)];
         fail(Exit::data, labelled.source.place_of(labelled.source.pairs[row]),
              cat("class '", name, "' is none of the ", classes.size(), " classes", did_you_mean(name, classes)),
-             "the classes are those of the data that is learned from");
+             cat("the classes are ", first_names(classes)));
       }
       label = place;
     }
@@ -328,9 +335,7 @@ Labelled only_classes(const Labelled& labelled, const std::vector<std::string>& 
   const std::string data = labelled.source.manifest.string();
   if (rows.empty())
     fail(Exit::data, data, cat("no item is of one of the ", classes.size(), " classes"),
-         cat("its classes are ",
-             joined(std::span(labelled.classes).first(std::min<std::size_t>(10, labelled.classes.size()))),
-             labelled.classes.size() > 10 ? ", ..." : ""));
+         cat("its classes are ", first_names(labelled.classes)));
   const std::int64_t others = labelled.size() - static_cast<std::int64_t>(rows.size());
   if (others > 0)
     log_info(cat(data, ": ", grouped(others), " of ", grouped(labelled.size()),

@@ -26,7 +26,7 @@ struct LabelledOptions {
 struct Labelled {
   Source source = {};                     // captions: the text, and the second one where there are two
   bool texts = false;                     // else pictures
-  std::vector<std::string> classes = {};  // ascending by bytes, none empty, at least two
+  std::vector<std::string> classes = {};  // NFC, ascending by bytes, none empty, at least two
   // [N] ascending; one each without a separator, else any number
   std::vector<std::vector<std::int64_t>> labels = {};
   std::vector<std::string> contents = {};  // [N] checksum of the picture's bytes, or of the text

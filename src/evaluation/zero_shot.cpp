@@ -5,50 +5,16 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <optional>
 
 #include "core/checksum.h"
 #include "core/error.h"
 #include "core/format.h"
-#include "core/log.h"
 #include "core/progress.h"
-#include "datasets/formats/format.h"
-#include "evaluation/prompt_templates.h"
 #include "evaluation/tensor_cache.h"
 
 namespace duet {
 namespace {
-
-constexpr const char* kOpenAi = "openai";
-constexpr const char* kSimple = "simple";
-constexpr std::string_view kPlace = "{}";
-
-// Parts between separators; at least one.
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(separator, begin), text.size());
-    parts.emplace_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
-
-// "face-smiling" is said as "face smiling".
-std::string spoken(std::string_view label) {
-  std::string name(label);
-  std::ranges::replace_if(
-      name, [](char c) { return c == '-' || c == '_'; }, ' ');
-  name = std::string(trimmed(name));
-  return name.empty() ? std::string(label) : name;
-}
-
-std::string filled(std::string text, std::string_view name) {
-  for (std::size_t at = text.find(kPlace); at != std::string::npos; at = text.find(kPlace, at + name.size()))
-    text.replace(at, kPlace.size(), name);
-  return text;
-}
 
 torch::Tensor unit_rows(const torch::Tensor& rows) { return rows / rows.norm(2, {1}, true).clamp_min(1e-12); }
 
@@ -63,53 +29,6 @@ std::string cache_key(const EmbedSetting& setting, const SavedModel& saved,
   add(templates);
   for (const ClassNames& one : classes) add(one.names);
   return checksum(key);
-}
-
-std::string first_of(const std::vector<std::string>& all) {
-  const std::size_t shown = std::min<std::size_t>(10, all.size());
-  return cat(joined(std::span(all).first(shown)), shown < all.size() ? " ..." : "");
-}
-
-void warn_of_unknown(const std::vector<std::string>& unknown, std::size_t classes) {
-  if (unknown.empty()) return;
-  log_warning(cat("no caption that the model learned from had a word of ", unknown.size(), " of ", classes,
-                  " classes: ", first_of(unknown)));
-}
-
-// Names of the same pieces have the same vector, and of classes that are equally likely the first one counts.
-void warn_of_equal_names(const Tokenizer& tokenizer, const std::vector<ClassNames>& classes) {
-  std::map<std::vector<std::int64_t>, std::string> label_of;
-  std::vector<std::string> equal;
-  for (const ClassNames& one : classes) {
-    for (const std::string& name : one.names) {
-      const auto [other, is_new] = label_of.try_emplace(tokenizer.encode(name), one.label);
-      if (!is_new && other->second != one.label)
-        equal.push_back(cat("'", other->second, "' and '", one.label, "' (", name, ")"));
-    }
-  }
-  if (!equal.empty()) log_warning(cat("nothing tells classes of the same name apart: ", first_of(equal)));
-}
-
-// A name that says nothing is what the bare templates are, near to no picture or to all: no alternative to one
-// that says something. A class that has no other keeps what it has, with a warning.
-std::vector<ClassNames> telling_names(const EmbedSetting& setting, const std::vector<ClassNames>& classes) {
-  const KnownPieces pieces(setting);
-  std::vector<ClassNames> telling;
-  std::vector<std::string> unknown;
-  for (const ClassNames& one : classes) {
-    ClassNames kept{one.label, {}};
-    for (const std::string& name : one.names) {
-      if (pieces.in(name) && std::ranges::find(kept.names, name) == kept.names.end())
-        kept.names.push_back(name);
-    }
-    if (kept.names.empty()) {
-      unknown.push_back(cat("'", one.label, "'"));
-      kept.names = one.names;
-    }
-    telling.push_back(std::move(kept));
-  }
-  warn_of_unknown(unknown, classes.size());
-  return telling;
 }
 
 constexpr const char *kVectors = "vectors", *kClasses = "classes", *kPlaces = "places";  // among all names
@@ -172,82 +91,13 @@ NameVectors named(const TensorMap& found, const std::vector<ClassNames>& classes
 
 }  // namespace
 
-KnownPieces::KnownPieces(const EmbedSetting& setting) : tokenizer_(*setting.tokenizer) {
-  constexpr std::string_view kSpace = "\u2581";
-  const torch::Tensor known =
-      setting.model->text->token_table().detach().ne(0).any(1).to(torch::kCPU).contiguous();
-  for (std::int64_t id = 0; id < tokenizer_.pieces(); ++id)
-    known_.push_back(tokenizer_.piece(id) != kSpace && known.data_ptr<bool>()[id]);
-}
-
-bool KnownPieces::in(std::string_view text) const {
-  const std::vector<std::int64_t> ids = tokenizer_.encode(text);
-  return std::ranges::any_of(ids, [this](std::int64_t id) { return known_[static_cast<std::size_t>(id)]; });
-}
-
-std::vector<ClassNames> read_class_names(const fs::path& file) {
-  const auto place = [&](std::size_t line) { return cat(file.string(), ":", line); };
-  std::vector<std::string> lines = split(read_text(file), '\n');
-  while (!lines.empty() && trimmed(lines.back()).empty()) lines.pop_back();
-  std::vector<ClassNames> classes;
-  std::map<std::string, std::size_t> line_of;
-  for (std::size_t line = 1; line <= lines.size(); ++line) {
-    std::vector<std::string> names = split(lines[line - 1], '\t');
-    for (std::string& name : names) name = std::string(trimmed(name));
-    if (std::ranges::find(names, "") != names.end())
-      fail(Exit::data, place(line), "an empty class name",
-           "a class a line: label, or label<TAB>name<TAB>name...");
-    const auto [other, is_new] = line_of.try_emplace(names.front(), line);
-    if (!is_new)
-      fail(Exit::data, place(line), cat("class '", names.front(), "' stands in line ", other->second, " too"),
-           "further names of a class go behind a TAB on its line");
-    const std::string label = names.front();
-    names.erase(names.begin());
-    if (names.empty()) names.push_back(spoken(label));
-    classes.push_back({label, names});
-  }
-  if (classes.size() < 2)
-    fail(Exit::data, file.string(), classes.empty() ? "has no classes" : "has one class only",
-         "a class a line, two or more");
-  return classes;
-}
-
-std::vector<ClassNames> class_names_of(const std::vector<std::string>& labels) {
-  std::vector<ClassNames> classes;
-  for (const std::string& label : labels) classes.push_back({label, {spoken(label)}});
-  return classes;
-}
-
-std::vector<std::string> read_templates(const std::string& templates) {
-  if (templates == kSimple) return {std::string(kPlace)};
-  if (templates == kOpenAi) return {openai_templates().begin(), openai_templates().end()};
-  std::error_code none;
-  if (!fs::exists(templates, none)) {
-    const std::vector<std::string> known = {kOpenAi, kSimple};
-    fail(Exit::usage, "--templates", cat("there is no file '", templates, "'", did_you_mean(templates, known)),
-         "allowed are openai, simple, or a file with a template a line");
-  }
-  const std::vector<std::string> lines = split(read_text(templates), '\n');
-  std::vector<std::string> found;
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    const std::string_view line = trimmed(lines[i]);
-    if (line.empty()) continue;
-    if (line.find(kPlace) == std::string::npos)
-      fail(Exit::data, cat(templates, ":", i + 1), cat("'", line, "' has no {}"),
-           "{} stands for the class name, as in: a photo of a {}.");
-    found.emplace_back(line);
-  }
-  if (found.empty()) fail(Exit::data, templates, "has no templates", "write one a line, as: a photo of a {}.");
-  return found;
-}
-
 std::int64_t NameVectors::class_count() const { return classes[-1].item<std::int64_t>() + 1; }
 
 NameVectors name_vectors(const EmbedSetting& setting, const SavedModel& saved,
                          const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,
                          const fs::path& cache) {
   const std::vector<ClassNames> telling = telling_names(setting, classes);
-  warn_of_equal_names(*setting.tokenizer, telling);
+  warn_of_names_alike(setting, telling, templates);
   fs::path file;
   if (!cache.empty()) {
     file = cache / cat("classes-", cache_key(setting, saved, telling, templates), ".safetensors");

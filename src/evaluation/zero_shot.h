@@ -6,39 +6,13 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "evaluation/class_names.h"
 #include "evaluation/embed.h"
 #include "run/saved_model.h"
 
 namespace duet {
-
-struct ClassNames {
-  std::string label;               // what is printed
-  std::vector<std::string> names;  // what is said of it: one or more
-};
-// A class a line: "label", or "label<TAB>name<TAB>name...". Error(data) with file and line: empty name, a label
-// twice, one class only, no UTF-8.
-std::vector<ClassNames> read_class_names(const std::filesystem::path& file);
-std::vector<ClassNames> class_names_of(
-    const std::vector<std::string>& labels);  // each its own name; '-' and '_' are spaces
-
-// "openai" (the 80 of CLIP's ImageNet set-up), "simple" ("{}" alone), or a file, one a line. Error(data) with
-// the line: no {} in it.
-std::vector<std::string> read_templates(const std::string& templates);
-
-// Pieces that some training text held: the others are zero (TextEncoder::set_seen), and a text of those alone
-// says nothing to the model.
-class KnownPieces {
- public:
-  explicit KnownPieces(const EmbedSetting& setting);
-  bool in(std::string_view text) const;
-
- private:
-  Tokenizer tokenizer_;
-  std::vector<bool> known_;
-};
 
 // The names of all classes, class by class: fp32, CPU.
 struct NameVectors {
@@ -51,7 +25,8 @@ struct NameVectors {
 };
 
 // A name that is given twice counts once, and one of which the model knows nothing does not count where its
-// class has another. Classes of whose names it knows nothing are warned of; one without any direction is
+// class has another. Warned of are classes of whose names it knows nothing, and those that it cannot tell
+// apart: their names are the same, or so as far as its context goes. A class without any direction is
 // Error(data). `cache` as features_of.
 NameVectors name_vectors(const EmbedSetting& setting, const SavedModel& saved,
                          const std::vector<ClassNames>& classes, const std::vector<std::string>& templates,

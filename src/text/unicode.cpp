@@ -98,6 +98,16 @@ bool is_mark(std::int32_t code) {
   return category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME;
 }
 
+std::string mapped(std::string_view text, int options) {
+  utf8proc_uint8_t* bytes = nullptr;
+  const auto length = utf8proc_map(
+      reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+      &bytes, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | options));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(bytes, &std::free);
+  if (length < 0) fail(Exit::data, "", "a text is not UTF-8");
+  return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(length)};
+}
+
 }  // namespace
 
 std::optional<std::size_t> invalid_utf8(std::string_view text) {
@@ -140,14 +150,7 @@ std::string clipped(std::string_view text, std::size_t cells) {
 }
 
 std::string folded(std::string_view text) {
-  utf8proc_uint8_t* mapped = nullptr;
-  const auto options =
-      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
-  const auto length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                   static_cast<utf8proc_ssize_t>(text.size()), &mapped, options);
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
-  if (length < 0) fail(Exit::data, "", "a text is not UTF-8");
-  const std::string_view normal(reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(length));
+  const std::string normal = mapped(text, UTF8PROC_COMPAT | UTF8PROC_CASEFOLD);
   std::string result;
   bool space = false;
   for (std::size_t at = 0; at < normal.size();) {
@@ -157,12 +160,14 @@ std::string folded(std::string_view text) {
     } else {
       if (space) result += ' ';
       space = false;
-      result += normal.substr(at, next.bytes);
+      result.append(normal, at, next.bytes);
     }
     at += next.bytes;
   }
   return result;
 }
+
+std::string composed(std::string_view text) { return mapped(text, 0); }
 
 std::vector<std::string> words(std::string_view text) {
   const std::string plain = folded(text);

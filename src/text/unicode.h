@@ -17,6 +17,9 @@ std::size_t display_width(std::string_view text);  // terminal cells
 std::string clipped(std::string_view text,
                     std::size_t cells);     // cut to `cells` with an ellipsis, on grapheme boundaries
 std::string folded(std::string_view text);  // NFKC, case folded, runs of white space to one space, trimmed
+// NFC: "e" with an accent behind it, as file names of macOS have it, becomes one character. Error(data): no
+// UTF-8.
+std::string composed(std::string_view text);
 std::vector<std::string> words(std::string_view text);  // of the folded text: letters and digits of any script
 
 }  // namespace duet

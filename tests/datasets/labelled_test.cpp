@@ -210,6 +210,19 @@ TEST_F(LabelledData, WhatIsRefused) {
   EXPECT_THAT(error_of([&] { read_labelled({.data = sentences}); }), HasSubstr("is a text without pictures"));
 }
 
+// As file names of macOS have it, an accent stands behind its letter.
+TEST_F(LabelledData, LabelsAreComposed) {
+  EXPECT_THAT(read("filepath,label\na,e\u0301te\u0301\nb,\u00e9t\u00e9\nc,x\n").classes,
+              ElementsAre("x", "\u00e9t\u00e9"));
+  EXPECT_THAT(read("filepath,label\na,e\u0301|x\nb,\u00e9\n", {.separator = "|"}).labels,
+              ElementsAre(Labels{0, 1}, Labels{1}));
+  const Scratch folders;
+  for (const char* name : {"e\u0301te\u0301/a.png", "x/b.png"}) folders.write(name, name);
+  const Labelled items = read_labelled({.data = folders.folder().string()});
+  EXPECT_THAT(items.classes, ElementsAre("x", "\u00e9t\u00e9"));
+  EXPECT_EQ(items.source.pairs[0].image, "e\u0301te\u0301/a.png");  // the file keeps its name
+}
+
 TEST_F(LabelledData, OtherClasses) {
   const Labelled items = read("filepath,label\na,x\nb,z\nc,y\nd,x\n");
   const Labelled same = with_classes(items, {"z", "more", "y", "x"});
@@ -218,7 +231,7 @@ TEST_F(LabelledData, OtherClasses) {
   EXPECT_THAT(error_of([&] {
                 with_classes(items, {"x", "y"});
               }),
-              HasSubstr("photos.csv:3: class 'z' is none of the 2 classes"));
+              HasSubstr("photos.csv:3: class 'z' is none of the 2 classes; the classes are x, y"));
   const Labelled few = only_classes(items, {"y", "x", "w"});
   EXPECT_THAT(few.labels, ElementsAre(Labels{1}, Labels{0}, Labels{1}));
   EXPECT_EQ(few.source.pairs[1].image, "c");

@@ -44,6 +44,7 @@ TEST_F(Lists, AClassALineWithItsNamesBehindTabs) {
   EXPECT_THAT(said("\xEF\xBB\xBF"
                    "猫\n犬\n"),
               ElementsAre("猫=猫", "犬=犬"));
+  EXPECT_THAT(said("e\u0301te\u0301\tcafe\u0301\nx\n"), ElementsAre("\u00e9t\u00e9=caf\u00e9", "x=x"));
 }
 
 TEST_F(Lists, WhatIsWrongWithClassesIsSaidWithItsLine) {
@@ -303,6 +304,54 @@ TEST_F(ClassVectors, OfAnUnknownNameAreWarnedOfAndRefusedWhereTheyAreZero) {
   const Failure failure = failure_of([&] { vectors({warm, foreign}); });
   EXPECT_EQ(failure.exit, Exit::data);
   EXPECT_THAT(failure.text, AllOf(HasSubstr("class 'foreign'"), HasSubstr("knows nothing of its name")));
+}
+
+// A byte of it may be one of another character.
+TEST_F(ClassVectors, OfANameInBytesAreKnownWhenAllItsBytesAre) {
+  const std::string foreign = "\u8d64";
+  const std::vector<std::int64_t> ids = saved_.texts().encode(foreign);
+  ASSERT_EQ(std::ranges::count_if(ids, [&](auto id) { return saved_.texts().piece(id).starts_with("<0x"); }),
+            3);
+  const torch::NoGradGuard no_grad;
+  const auto table = saved_.model->text->token_table();
+  for (const std::int64_t id : ids) table[id].fill_(1);
+  EXPECT_TRUE(KnownPieces(setting_).in(foreign));
+  EXPECT_FALSE(KnownPieces(setting_).in(" "));
+  for (const std::int64_t id : {ids.end()[-1], ids.end()[-2], ids.end()[-3]}) {
+    table[id].zero_();
+    EXPECT_FALSE(KnownPieces(setting_).in(foreign)) << id;
+    EXPECT_TRUE(KnownPieces(setting_).in(cat(foreign, " red"))) << id;
+  }
+}
+
+TEST_F(ClassVectors, OfNamesThatDifferBehindTheContextAreWarnedOf) {
+  const auto said = [&](const std::vector<ClassNames>& classes) {
+    testing::internal::CaptureStderr();
+    vectors(classes);
+    return testing::internal::GetCapturedStderr();
+  };
+  const auto times = [](int count, const std::string& text) {
+    std::string all;
+    for (int i = 0; i < count; ++i) all += text;
+    return all;
+  };
+  const std::string context = std::to_string(setting_.text_format.context);
+  const ClassNames warm = {"warm", {times(40, "red ") + "star"}}, cold = {"cold", {"green", times(40, "red ")}};
+  templates_ = {"{}", "a {}"};
+  EXPECT_THAT(said({warm, cold, {"blue", {"blue"}}}),
+              AllOf(HasSubstr(cat("reads ", context, " tokens")), HasSubstr("'warm' and 'cold' (red red"),
+                    testing::Not(HasSubstr("'blue'"))));
+  EXPECT_EQ(said({{"both", {warm.names[0], cold.names[1]}}, {"blue", {"blue"}}}), "");
+  templates_ = {times(40, "red ") + "{}", "{} " + times(40, "red ")};
+  EXPECT_EQ(said(classes_), "");  // the second template tells them
+  templates_.pop_back();
+  std::vector<ClassNames> many;
+  for (const char* name : {"red", "blue", "green", "star", "heart", "cat", "dog", "a", "b", "c", "d", "e", "f"})
+    many.push_back({name, {name}});
+  const std::string warning = said(many);
+  EXPECT_THAT(warning,
+              AllOf(HasSubstr("in 'red red"), HasSubstr("'red' and 'blue', "), HasSubstr("'red' and 'd' ...")));
+  EXPECT_EQ(warning.find("tells classes apart"), warning.rfind("tells classes apart"));
 }
 
 TEST_F(ClassVectors, ScaleIsThatOfTheSpacesThatHaveOne) {

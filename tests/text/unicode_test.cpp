@@ -49,6 +49,16 @@ TEST(DisplayWidth, CountsTerminalCells) {
   EXPECT_EQ(display_width("\xff\xfe"), 2u);
 }
 
+TEST(Composed, MakesOneCharacterOfALetterAndItsAccents) {
+  EXPECT_EQ(composed("e\u0301te\u0301"), "\u00e9t\u00e9");
+  EXPECT_EQ(composed("\u304b\u3099"), "\u304c");        // ga
+  EXPECT_EQ(composed("\u1112\u1161\u11ab"), "\ud55c");  // han
+  for (const char* same : {"", "Plain  text", "\u00e9t\u00e9", "\u2460\ufb01\u00b2", "\u2764\ufe0f"})
+    EXPECT_EQ(composed(same), same);  // nothing else changes: no capitals, no compatibility forms
+  EXPECT_EQ(composed("a\0b"s), "a\0b"s);
+  EXPECT_EQ(failure_of([] { composed("\xff"); }).exit, Exit::data);
+}
+
 TEST(Clipped, CutsBetweenCharacters) {
   EXPECT_EQ(clipped("heart", 5), "heart");
   EXPECT_EQ(clipped("hearts", 5), "hear…");
