@@ -3,6 +3,9 @@
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/log_softmax.h>
 
+#include <algorithm>
+#include <string>
+
 #include "adaptation/methods/kinds.h"
 #include "core/error.h"
 #include "core/format.h"
@@ -60,12 +63,16 @@ const std::vector<MethodKind>& method_kinds() {
 }
 
 const MethodKind& method_kind(std::string_view name) {
-  std::vector<std::string> names;
+  std::size_t width = 0;
   for (const MethodKind& kind : method_kinds()) {
     if (kind.name == name) return kind;
-    names.emplace_back(kind.name);
+    width = std::max(width, kind.name.size());
   }
-  fail(Exit::usage, "--methods", cat("'", name, "' is no method"), cat("there are ", joined(names, ", ")));
+  std::string all;
+  for (const MethodKind& kind : method_kinds())
+    all += cat("\n  ", kind.name, std::string(width - kind.name.size(), ' '), "  ", kind.meaning);
+  fail(Exit::usage, "--methods", cat("'", name, "' is no method"),
+       cat("there are ", method_kinds().size(), ":", all));
 }
 
 double accuracy_of(const torch::Tensor& logits, const torch::Tensor& labels) {

@@ -6,19 +6,23 @@
 #include <cmath>
 #include <set>
 
+#include "core/format.h"
 #include "tests/support/failure.h"
 
 namespace duet {
 namespace {
 
-TEST(Methods, NamesAreUniqueAndAnUnknownOneListsThem) {
+TEST(Methods, NamesAreUniqueAndAnUnknownOneListsThemWithTheirMeanings) {
   std::set<std::string_view> names;
+  const std::string unknown = failure_of([] { method_kind("tip"); }).text;
+  EXPECT_THAT(unknown, testing::HasSubstr("'tip' is no method"));
   for (const MethodKind& kind : method_kinds()) {
     EXPECT_TRUE(names.insert(kind.name).second) << kind.name;
     EXPECT_FALSE(kind.meaning.empty()) << kind.name;
+    EXPECT_THAT(unknown, testing::ContainsRegex(cat("\n  ", kind.name, "  +[^ ]")));
+    EXPECT_THAT(unknown, testing::HasSubstr(std::string(kind.meaning)));
     EXPECT_EQ(method_kind(kind.name).fit, kind.fit);
   }
-  EXPECT_THAT(failure_of([] { method_kind("tip"); }).text, testing::HasSubstr("'tip' is no method"));
 }
 
 TEST(Methods, AccuracyAndCrossEntropy) {
