@@ -40,7 +40,8 @@ INSTANTIATE_TEST_SUITE_P(All, NamedLinearMethods, kNamed, kName);
 TEST_P(LinearMethods, LearnSeparableClassesPerfectly) {
   const auto toy = toy_task({.classes = 6, .shots = 16, .spread = .1, .names_off = 1.5});
   const auto adapted = fit(toy);
-  EXPECT_EQ(adapted.classifier->kind(), GetParam().fit == &fit_lp_blend ? "blend" : "linear");
+  const bool has_names = GetParam().fit == &fit_text_probe || GetParam().fit == &fit_lp_blend;
+  EXPECT_EQ(adapted.classifier->kind(), has_names ? "blend" : "linear");
   EXPECT_DOUBLE_EQ(accuracy_on(*adapted.classifier, toy.asked), 1);
 }
 
@@ -84,6 +85,15 @@ TEST_P(PlainLinearMethods, TakeTheInputThatTells) {
   const auto adapted = fit(toy);
   EXPECT_NE(adapted.chosen.at("input"), "tower");
   EXPECT_GE(accuracy_on(*adapted.classifier, toy.asked), .95);
+}
+
+// The mean of a name and its opposite would say nothing.
+TEST_P(NamedLinearMethods, SeveralNamesAreAlternatives) {
+  auto toy = toy_task({.names_off = .1, .swapped = true});
+  const auto& vectors = toy.task.name_vectors.vectors;
+  toy.task.name_vectors = {torch::cat({vectors.narrow(0, 0, 1), -vectors.narrow(0, 0, 1), vectors.slice(0, 1)}),
+                           torch::tensor({0, 0, 1, 2, 3}, torch::kLong)};
+  EXPECT_GT(accuracy_on(*fit(toy).classifier, toy.asked), .95);
 }
 
 // Support labels that are all wrong: validation tells, and the names remain.
