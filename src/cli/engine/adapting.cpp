@@ -1,9 +1,10 @@
+#include "cli/engine/adapting.h"
+
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "adaptation/network_classifier.h"
-#include "cli/engine/adapting.h"
 #include "cli/engine/run_setting.h"
 #include "core/error.h"
 #include "core/format.h"
@@ -41,7 +42,6 @@ AdaptationTask adaptation_task(const SavedModel& saved, const EmbedSetting& sett
                                const TaskNames& names) {
   AdaptationTask task{.classes = static_cast<std::int64_t>(classes.size()),
                       .name_vectors = {},
-                      .class_vectors = {},
                       .names = {},
                       .templates = read_templates(names.templates),
                       .saved = &saved,
@@ -49,7 +49,6 @@ AdaptationTask adaptation_task(const SavedModel& saved, const EmbedSetting& sett
   if (!are_named) return task;
   task.names = names_of(names.file, classes);
   task.name_vectors = name_vectors(setting, saved, task.names, task.templates, names.cache);
-  task.class_vectors = class_vectors(task.name_vectors);
   task.logit_scale = logit_scale_of(*saved.model);
   return task;
 }
