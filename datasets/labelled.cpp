@@ -183,13 +183,13 @@ TextColumns find_columns(const Header& header, const LabelledOptions& options) {
     found.text = header.required(options.text_column);
   } else {
     const auto guessed = first_of(header.lowered, kTextColumns);
-    if (!guessed) header.fail_without("texts", kTextColumns, "--text-column");
+    if (!guessed) header.fail_without("texts", kTextColumns, "name another column with --text-column");
     found.text = *guessed;
     if (header.lowered[*guessed] != "text")
       log_info(cat(header.name, ": texts are taken from column '", header.columns[*guessed], "'"));
   }
   const auto label = first_of(header.lowered, label_columns(options));
-  if (!label) header.fail_without("labels", label_columns(options), "--label-column");
+  if (!label) header.fail_without("labels", label_columns(options), "name another column with --label-column");
   found.label = *label;
   if (!options.second_column.empty()) found.second = header.required(options.second_column);
   if (names_concept(options, header.columns[*label])) {

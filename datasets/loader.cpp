@@ -55,8 +55,11 @@ bool too_many(const Source& source, const BadRows& bad, double fraction) {
 [[noreturn]] void fail_with_list(const Source& source, const BadRows& bad, const BadPictureLimit& limit) {
   constexpr std::size_t kListed = 10;
   std::vector<std::string> lines = listed(source, bad);
-  std::string what = cat(grouped(static_cast<std::int64_t>(bad.size())), " of ", grouped(size_of(source)),
-                         " pictures cannot be read, more than ", limit.key, " = ", limit.fraction, " allows:");
+  std::string what =
+      cat(grouped(static_cast<std::int64_t>(bad.size())), " of ", grouped(size_of(source)),
+          " pictures cannot be read",
+          bad.size() < source.pairs.size() ? cat(", more than ", limit.key, " = ", limit.fraction, " allows:")
+                                           : std::string(", and so none is left:"));
   for (std::size_t i = 0; i < std::min(kListed, lines.size()); ++i) what += cat("\n  ", lines[i]);
   if (lines.size() > kListed) what += cat("\n  and ", lines.size() - kListed, " more so far");
   fail(Exit::data, place_of(source), what, cat("`duet data check ", place_of(source), "` lists them all"));

@@ -93,14 +93,14 @@ std::size_t Header::required(std::string_view column) const {
 }
 
 void Header::fail_without(std::string_view what, const std::vector<std::string>& names,
-                          std::string_view key) const {
+                          std::string_view remedy) const {
   std::string near;
   for (const std::string& one : names)
     if (near.empty()) near = closest(one, lowered);
   fail(Exit::data, place(),
        cat("no column for the ", what, " (", joined(names), ")",
            near.empty() ? "" : cat("; did you mean '", near, "'?")),
-       cat("columns: ", joined(columns), "; separators: TAB , ;  name another column with ", key));
+       cat("columns: ", joined(columns), "; separators: TAB , ;  ", remedy));
 }
 
 void Header::check_fields(const std::vector<std::string_view>& fields, const Records& records) const {

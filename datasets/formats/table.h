@@ -44,9 +44,9 @@ struct Header {
 
   std::string place() const;                            // "photos.csv:1"
   std::size_t required(std::string_view column) const;  // Error(data) listing the columns there are
-  // Error(data) where none of `names` is there, nor what the user named by `key`.
+  // Error(data) where none of `names` is there.
   [[noreturn]] void fail_without(std::string_view what, const std::vector<std::string>& names,
-                                 std::string_view key) const;
+                                 std::string_view remedy) const;
   // Error(data) where a row has another number of fields.
   void check_fields(const std::vector<std::string_view>& fields, const Records& records) const;
 };

@@ -17,6 +17,14 @@ namespace {
 const std::vector<std::string> kImageColumns = {"filepath", "image", "file", "path"};
 const std::vector<std::string> kCaptionColumns = {"caption", "title", "text", "description"};
 
+// Only recipes have a key for it; what is labelled may be texts.
+std::string_view remedy_without_image(const SourceOptions& options, bool of_recipe) {
+  if (of_recipe) return "name another column with image_column";
+  return options.label_columns.empty()
+             ? "give the column with the paths one of these names"
+             : "give the column with the paths one of these names, or --texts without pictures";
+}
+
 // "caption_2" and "caption2" belong to "caption".
 bool is_numbered(std::string_view column, std::string_view base) {
   if (!column.starts_with(base)) return false;
@@ -42,7 +50,7 @@ class LayoutReader {
   }
 
   Layout read(bool need_captions) {
-    find_image();
+    find_image(need_captions);
     find_captions(need_captions);
     find_concept();
     find_label();
@@ -64,13 +72,14 @@ class LayoutReader {
            is_among(kImageColumns, low) || is_among(kCaptionColumns, low);
   }
 
-  void find_image() {
+  void find_image(bool need_captions) {
     if (!options_.image_column.empty()) {
       layout_.image = layout_.header.required(options_.image_column);
       return;
     }
     const auto found = first_of(layout_.header.lowered, kImageColumns);
-    if (!found) layout_.header.fail_without("pictures", kImageColumns, "image_column");
+    if (!found)
+      layout_.header.fail_without("pictures", kImageColumns, remedy_without_image(options_, need_captions));
     layout_.image = *found;
     if (const std::string& column = layout_.header.columns[*found]; column != "filepath" && options_.aloud)
       log_info(cat(name_, ": pictures are taken from column '", column, "'"));
@@ -87,7 +96,8 @@ class LayoutReader {
           layout_.captions.push_back(i);
     }
     if (layout_.captions.empty()) {
-      if (need_captions) layout_.header.fail_without("captions", kCaptionColumns, "caption_columns");
+      if (need_captions)
+        layout_.header.fail_without("captions", kCaptionColumns, "name another column with caption_columns");
       return;
     }
     std::vector<std::string> names;
@@ -108,7 +118,8 @@ class LayoutReader {
   void find_label() {
     if (options_.label_columns.empty()) return;
     layout_.label = first_of(layout_.header.lowered, options_.label_columns);
-    if (!layout_.label) layout_.header.fail_without("labels", options_.label_columns, "--label-column");
+    if (!layout_.label)
+      layout_.header.fail_without("labels", options_.label_columns, "name another column with --label-column");
   }
 
   const SourceOptions& options_;

@@ -107,7 +107,7 @@ FewShotSplits restored(const json& read, const fs::path& file, const Labelled& i
     fail(Exit::data, items.source.manifest.string(),
          cat("has other classes than ", file.string(), ": ", items.classes.size(), " instead of ",
              read.at("classes").size()),
-         "give the data that the splits were drawn from");
+         "give the data that the splits were drawn from; --leave-out-small, too, where it left classes out");
   const auto contents = read.at("items").at("contents").get<std::vector<std::string>>();
   const RowList rows = Finder(items, file).find(contents);
   for (std::size_t i = 0; i < rows.size(); ++i) {

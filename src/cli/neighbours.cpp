@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cli/front.h"
+#include "cli/json_text.h"
 #include "cli/terminal.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -76,7 +77,7 @@ void print(const std::vector<WordTable::Neighbour>& neighbours, const NamedVecto
     for (const auto& [word, cosine] : neighbours) list.push_back({{"word", word}, {"cosine", cosine}});
     const nlohmann::ordered_json all = {
         {"schema_version", 1}, {"query", options.query}, {"vectors", named.name}, {"neighbours", list}};
-    std::cout << all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+    std::cout << json_text(all);
     return;
   }
   for (std::size_t i = 0; i < neighbours.size(); ++i) {

@@ -78,7 +78,8 @@ struct ClassifyOptions {
   std::string class_names, templates = "simple";  // --labels FILE, told by their names; or
   std::string model;                              // --model CLASSIFIER, that fewshot or evaluate saved
   std::int64_t top = 1;                           // classes an item
-  std::string calibrate, label_column;            // labelled items that set the probabilities' scale
+  std::string calibrate;                          // labelled items that set the probabilities' scale
+  std::string label_column, text_column;          // of these
   bool json = false, csv = false;                 // at most one
   std::string out;                                // "": stdout
   std::string root, checkpoint = "best", device = "auto";

@@ -59,6 +59,8 @@ void add_classify(Grammar& grammar) {
       add_value(app, "--label-column", options->label_column, "COLUMN",
                 "the classes' column of --calibrate (default: label, class or category; of a folder its first "
                 "folders)");
+  CLI::Option* text_column = add_value(app, "--text-column", options->text_column, "COLUMN",
+                                       "the texts' column of --calibrate (default: text, sentence or caption)");
   add_switch(app, "--json", options->json, "print one JSON object");
   add_switch(app, "--csv", options->csv, "print CSV with a header");
   add_value(app, "--out", options->out, "FILE",
@@ -69,19 +71,22 @@ void add_classify(Grammar& grammar) {
   add_max_bad_fraction(app, options->max_bad_fraction);
   add_device(app, options->device);
   add_threads(app, options->threads, "compute threads");
-  app.callback([&grammar, &app, options, images, texts, labels, templates, model, calibrate, column] {
-    require_one_of(app, {images, texts});
-    require_one_of(app, {labels, model});
-    require_beside(templates, labels);
-    require_beside(column, calibrate);
-    if (options->json && options->csv)
-      fail(Exit::usage, kCommand, "--json and --csv exclude each other", "give one of them");
-    if (!options->json && !options->csv) {
-      options->json = options->out.ends_with(".json");
-      options->csv = options->out.ends_with(".csv");
-    }
-    grammar.command = *options;
-  });
+  app.callback(
+      [&grammar, &app, options, images, texts, labels, templates, model, calibrate, column, text_column] {
+        require_one_of(app, {images, texts});
+        require_one_of(app, {labels, model});
+        require_beside(templates, labels);
+        require_beside(column, calibrate);
+        require_beside(text_column, calibrate);
+        require_beside(text_column, texts);
+        if (options->json && options->csv)
+          fail(Exit::usage, kCommand, "--json and --csv exclude each other", "give one of them");
+        if (!options->json && !options->csv) {
+          options->json = options->out.ends_with(".json");
+          options->csv = options->out.ends_with(".csv");
+        }
+        grammar.command = *options;
+      });
 }
 
 }  // namespace duet

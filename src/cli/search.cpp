@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cli/front.h"
+#include "cli/json_text.h"
 #include "cli/search_output.h"
 #include "cli/terminal.h"
 #include "core/error.h"
@@ -78,9 +79,7 @@ int search_and_show(const Bundle& bundle, std::span<const float> query, const Se
                     " is not there; if the pictures were moved, name their folder: --root DIR"));
   }
   if (options.json) {
-    std::cout << hit_json(hits, bundle.columns(), bundle.size(), options)
-                     .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
-              << "\n";
+    std::cout << json_text(hit_json(hits, bundle.columns(), bundle.size(), options));
   } else if (stdout_is_terminal()) {
     std::cout << hit_table(hits, {terminal_columns(), terminal_styles(), terminal_styles()});
   } else {

@@ -41,6 +41,7 @@ ClassificationScores score_classification(const torch::Tensor& logits, const tor
 
 // Several labels an item: average precision of each class (scikit-learn's), mean over classes that occur.
 struct MultiLabelScores {
+  std::int64_t items = 0, classes = 0;
   double mean_average_precision = 0;
   Interval interval;
   std::vector<std::pair<std::string, double>> per_class;  // NaN: the class does not occur

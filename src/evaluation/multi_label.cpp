@@ -77,6 +77,8 @@ MultiLabelScores score_multi_label(const torch::Tensor& logits,
   const torch::Tensor columns = logits.to(torch::kCPU).t().contiguous();  // [C, N]
   std::vector<Ranking> occurring;
   MultiLabelScores scores;
+  scores.items = std::ssize(labels);
+  scores.classes = std::ssize(classes);
   const std::vector<std::int32_t> once(static_cast<std::size_t>(grouped.count), 1);
   std::vector<double> precisions;
   for (std::size_t c = 0; c < classes.size(); ++c) {
@@ -105,7 +107,9 @@ nlohmann::json to_json(const MultiLabelScores& scores) {
     else
       per_class[name] = precision;
   }
-  return {{"mean_average_precision", scores.mean_average_precision},
+  return {{"items", scores.items},
+          {"classes", scores.classes},
+          {"mean_average_precision", scores.mean_average_precision},
           {"mean_average_precision_interval", {scores.interval.low, scores.interval.high}},
           {"per_class", per_class}};
 }

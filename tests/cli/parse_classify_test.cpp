@@ -96,6 +96,9 @@ TEST(ParseClassify, RefusesWhatDoesNotGoTogether) {
   expect({"--images", "p", "--labels", "l", "--model", "c"}, "--labels and --model exclude each other");
   expect({"--images", "p", "--model", "c", "--templates", "openai"}, "--templates goes with --labels");
   expect({"--images", "p", "--labels", "l", "--label-column", "x"}, "--label-column goes with --calibrate");
+  expect({"--texts", "t", "--labels", "l", "--text-column", "x"}, "--text-column goes with --calibrate");
+  expect({"--images", "p", "--labels", "l", "--calibrate", "c", "--text-column", "x"},
+         "--text-column goes with --texts");
   expect({"--images", "p", "--labels", "l", "--json", "--csv"}, "--json and --csv exclude each other");
   expect({"--images", "p", "--labels", "l", "--top", "0"}, "--top");
 }

@@ -14,6 +14,7 @@ using ::testing::ElementsAre;
 using testing::error_of;
 using ::testing::HasSubstr;
 using testing::holds;
+using ::testing::Not;
 using testing::test_image;
 
 TEST(ForEachImage, AllRowsInOrder) {
@@ -61,6 +62,16 @@ TEST(ForEachImage, MoreUnreadablePicturesThanAllowedEndTheWorkEarly) {
     EXPECT_EQ(seen, 5);
     EXPECT_EQ(for_each_image(source, {}, 5, workers, 1000, {.fraction = 0.2}, count).size(), 8u);
   }
+}
+
+TEST(ForEachImage, AllUnreadableIsNotMoreThanAllIsAllowed) {
+  Source source = drawn_source(3);
+  source.draw = [](std::int64_t) -> Image { throw BadImage("empty file"); };
+  const BadPictureLimit limit{.fraction = 1, .key = "--max-bad-fraction"};
+  EXPECT_THAT(
+      error_of([&] { for_each_image(source, {}, 5, 0, 1000, limit, [](std::int64_t, torch::Tensor) {}); }),
+      AllOf(HasSubstr("3 of 3 pictures cannot be read, and so none is left:\n  p0.png: empty file"),
+            Not(HasSubstr("--max-bad-fraction"))));
 }
 
 TEST(ForEachImage, ErrorsOnBothSidesAreThrown) {

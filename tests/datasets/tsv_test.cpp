@@ -215,7 +215,7 @@ TEST_F(Tsv, MissingColumns) {
   EXPECT_THAT(
       refused("filpath,caption\na,b\n"),
       AllOf(HasSubstr(":1: no column for the pictures (filepath, image, file, path); did you mean 'filpath'?"),
-            HasSubstr("columns: filpath, caption"), HasSubstr("image_column")));
+            HasSubstr("columns: filpath, caption"), HasSubstr("name another column with image_column")));
   EXPECT_THAT(refused("filepath,words\na,b\n"),
               AllOf(HasSubstr(":1: no column for the captions"), HasSubstr("caption_columns")));
   EXPECT_THAT(refused("filepath,caption\na,b\n", {.image_column = "filpath"}),

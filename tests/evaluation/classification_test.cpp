@@ -208,6 +208,8 @@ TEST(MultiLabel, AveragePrecisionByHand) {
   EXPECT_LE(scores.interval.low, scores.mean_average_precision);
   EXPECT_GE(scores.interval.high, scores.mean_average_precision);
   EXPECT_TRUE(to_json(scores)["per_class"]["class 2"].is_null());
+  EXPECT_EQ(to_json(scores)["items"], 3);
+  EXPECT_EQ(to_json(scores)["classes"], 3);
 }
 
 // ---- refusals

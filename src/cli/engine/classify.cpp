@@ -7,6 +7,7 @@
 #include "cli/classify_output.h"
 #include "cli/engine.h"
 #include "cli/engine/run_setting.h"
+#include "cli/json_text.h"
 #include "cli/search_output.h"
 #include "cli/terminal.h"
 #include "core/error.h"
@@ -106,7 +107,8 @@ double scale_on(const ClassifyOptions& options, const Judge& judge, const SavedM
   const Labelled items = with_classes(read_labelled({.data = options.calibrate,
                                                      .root = options.root,
                                                      .label_column = options.label_column,
-                                                     .texts = !options.texts.empty()}),
+                                                     .texts = !options.texts.empty(),
+                                                     .text_column = options.text_column}),
                                       judge.classes);
   const Features features = features_of(setting, saved, items, cache_folder(options.run));
   if (!items.texts) warn_bad_pictures(items.source, features.bad);
@@ -130,6 +132,7 @@ struct Asked {
 
 Asked ask_pictures(const ClassifyOptions& options, const SavedModel& saved, Classification& answer) {
   Source source = read_pictures(options.images, options.root, saved.recipe);
+  warn_merged_rows(source);
   Asked asked;
   for (const Pair& pair : source.pairs) {
     const fs::path file = fs::absolute(source.path_of(pair)).lexically_normal();
@@ -212,8 +215,7 @@ void warn_unanswered(const Classification& answer, const std::string& name) {
 }
 
 std::string form(const Classification& answer, const ClassifyOptions& options) {
-  if (options.json)
-    return answer_json(answer).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  if (options.json) return json_text(answer_json(answer));
   if (options.csv) return answer_csv(answer);
   if (options.out.empty() && stdout_is_terminal()) return answer_table(answer, terminal_columns());
   return answer_lines(answer);
@@ -224,6 +226,8 @@ std::string form(const Classification& answer, const ClassifyOptions& options) {
 int run_classify(const ClassifyOptions& options) {
   check_out("--out", options.out);
   const bool texts = !options.texts.empty(), by_names = options.model.empty();
+  check_for_manifests("--root", !options.root.empty(),
+                      texts ? std::vector<std::string>() : given({options.images, options.calibrate}));
   const auto names = by_names ? read_class_names(options.class_names) : std::vector<ClassNames>();
   const auto templates = by_names ? read_templates(options.templates) : std::vector<std::string>();
   const SavedModel saved = load_model(options);

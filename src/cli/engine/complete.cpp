@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/engine.h"
+#include "cli/json_text.h"
 #include "cli/terminal.h"
 #include "evaluation/language.h"
 #include "training/saved_objectives.h"
@@ -28,7 +29,7 @@ int run_complete(const CompleteOptions& options) {
   const nlohmann::ordered_json all = {
       {"schema_version", 1},       {"prompt", options.text}, {"objective", able.front().name},
       {"text", continuation.text}, {"pieces", pieces},       {"ended", continuation.ended}};
-  std::cout << all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+  std::cout << json_text(all);
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "cli/engine.h"
+#include "cli/json_text.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "datasets/source.h"
@@ -61,7 +62,7 @@ int run_data_check(const DataCheckOptions& options) {
       options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency());
   const SourceReport report = examine(source, kLongCaption, threads);
   if (options.json) {
-    std::cout << to_json(report).dump(2) << "\n";
+    std::cout << json_text(to_json(report));
   } else if (source.has_pictures()) {
     print_pictures(report);
   } else {

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "cli/engine.h"
+#include "cli/json_text.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "core/log.h"
@@ -94,7 +95,7 @@ int evaluate_objectives(const EvaluateOptions& options) {
       }
     }
   }
-  if (options.json) std::cout << all.dump(2) << "\n";
+  if (options.json) std::cout << json_text(all);
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/engine.h"
+#include "cli/json_text.h"
 #include "cli/terminal.h"
 #include "core/format.h"
 #include "evaluation/language.h"
@@ -23,7 +24,7 @@ int run_fill(const FillOptions& options) {
         list.push_back({{"piece", one.piece}, {"probability", one.probability}, {"text", one.text}});
       all["masks"].push_back(list);
     }
-    std::cout << all.dump(2) << "\n";
+    std::cout << json_text(all);
     return 0;
   }
   for (std::size_t i = 0; i < masks.size(); ++i) {

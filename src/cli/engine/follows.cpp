@@ -3,6 +3,7 @@
 
 #include "cli/engine.h"
 #include "cli/engine/run_setting.h"
+#include "cli/json_text.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "evaluation/language.h"
@@ -44,7 +45,7 @@ int run_follows(const FollowsOptions& options) {
   if (options.pairs.empty()) {
     const double probability = probability_of_next(saved, *able.front().ability, options.first, options.second);
     all.update(to_json({options.first, options.second}, probability));
-    std::cout << (options.json ? all.dump(2) : fixed(probability, 4)) << "\n";
+    std::cout << (options.json ? json_text(all) : fixed(probability, 4) + "\n");
     return 0;
   }
   const std::vector<TextPair> pairs = pairs_of(options, saved.texts());
@@ -55,7 +56,7 @@ int run_follows(const FollowsOptions& options) {
     else
       std::cout << pairs[i].first << '\t' << pairs[i].second << '\t' << fixed(probabilities[i], 4) << "\n";
   }
-  if (options.json) std::cout << all.dump(2) << "\n";
+  if (options.json) std::cout << json_text(all);
   return 0;
 }
 

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 
 #include "core/error.h"
@@ -13,6 +15,21 @@
 #include "datasets/formats/format.h"
 
 namespace duet {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kOther = "name another folder";
+
+void check_takes_files(std::string_view option, const fs::path& folder) {
+  std::error_code none;
+  if (!fs::is_directory(folder, none)) fail(Exit::usage, option, cat("there is no folder ", folder.string()));
+  check_outside_sealed(folder);
+  if (access(folder.c_str(), W_OK) != 0)
+    fail(Exit::usage, option, cat(folder.string(), " may not be written to"), kOther);
+}
+
+}  // namespace
 
 EmbedSetting embed_setting_of(const SavedModel& saved, int batch, double max_bad_fraction, int threads) {
   set_compute_threads(threads);
@@ -29,6 +46,37 @@ void warn_bad_pictures(const Source& source, const BadRows& bad, std::string_vie
   for (const auto& [row, why] : bad)
     list.push_back(cat(source.pairs[static_cast<std::size_t>(row)].image, ": ", why));
   log_warning(bad_picture_list(list, source.pairs.size(), fate));
+}
+
+void warn_merged_rows(const Source& source) {
+  const std::int64_t pictures = std::ssize(source.pairs), again = source.rows - pictures;
+  if (again <= 0) return;
+  log_warning(cat(source.manifest.string(), ": ", grouped(again), " of ", grouped(source.rows),
+                  again == 1 ? " rows names" : " rows name", " a picture again, which counts once: ",
+                  grouped(pictures), " pictures, in the order of the rows that name them first"));
+}
+
+std::vector<std::string> given(std::vector<std::string> values) {
+  std::erase(values, std::string());
+  return values;
+}
+
+void check_for_manifests(std::string_view option, bool is_given, const std::vector<std::string>& data) {
+  const auto is_manifest = [](const std::string& one) {
+    const SourceOptions source{.data = one};
+    return !is_image_folder(source) && !is_shapes(source);
+  };
+  if (!is_given || std::ranges::any_of(data, is_manifest)) return;
+  fail(Exit::usage, option,
+       data.empty() ? std::string("is for manifests of pictures")
+                    : cat("is for manifests, and ", joined(data), data.size() == 1 ? " is none" : " are none"),
+       "leave it out");
+}
+
+void check_for_manifests(const std::string& root, const LabelOptions& labels,
+                         const std::vector<std::string>& data) {
+  check_for_manifests("--root", !root.empty(), labels.texts ? std::vector<std::string>() : data);
+  check_for_manifests("--concept-column", labels.concept_given && !labels.concept_column.empty(), data);
 }
 
 Source read_pictures(const std::string& images, const std::string& root, const Recipe& recipe) {
@@ -79,11 +127,33 @@ std::filesystem::path cache_folder(const std::filesystem::path& run) {
 
 void check_out(std::string_view option, const std::string& file) {
   if (file.empty()) return;
-  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  const fs::path path = fs::absolute(file);
   std::error_code none;
-  if (!std::filesystem::is_directory(folder, none))
-    fail(Exit::usage, option, cat("there is no folder ", folder.string()));
-  check_outside_sealed(file);
+  if (fs::is_directory(path, none)) fail(Exit::usage, option, cat(file, " is a folder"), "name a file");
+  check_takes_files(option, path.parent_path());
+}
+
+void check_out_folder(std::string_view option, const std::string& folder) {
+  if (folder.empty()) return;
+  std::error_code none;
+  fs::path path = fs::absolute(folder).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // "birds/" names birds
+  const bool is_there = fs::exists(path, none);
+  if (is_there && !fs::is_directory(path, none)) fail(Exit::usage, option, cat(folder, " is a file"), kOther);
+  check_takes_files(option, is_there ? path : path.parent_path());
+}
+
+void write_all(std::initializer_list<std::function<void()>> writes) {
+  std::optional<Error> first;
+  for (const std::function<void()>& write : writes) {
+    try {
+      write();
+    } catch (const Error& error) {
+      if (first) log_error(error.what());
+      if (!first) first = error;
+    }
+  }
+  if (first) throw *first;
 }
 
 bool make_folder(const std::filesystem::path& folder) {
