@@ -22,9 +22,6 @@ namespace {
 constexpr std::size_t kShown = 10, kClassesShown = 30;
 
 std::string data_of(const Labelled& items) { return items.source.manifest.string(); }
-std::string place_of(const Labelled& items, std::int64_t row) {
-  return items.source.place_of(item_at(items.source.pairs, row));
-}
 
 // "a, b, c and 12 more"
 std::string some_of(std::vector<std::string> names, std::string_view between = ", ",
@@ -38,23 +35,18 @@ std::string some_of(std::vector<std::string> names, std::string_view between = "
 RowList drawable(const Labelled& items) {
   check_one_label_each(items);
   RowList rows;
-  std::set<std::pair<std::int64_t, std::int64_t>> pairs;
   for (const auto& [content, same] : rows_by_content(items)) {
-    const auto other = std::ranges::find_if(
-        same, [&](std::int64_t row) { return class_of(items, row) != class_of(items, same.front()); });
-    if (other == same.end())
-      rows.push_back(same.front());
-    else
-      pairs.emplace(std::min(same.front(), *other), std::max(same.front(), *other));
+    const auto is_of_first = [&](std::int64_t row) {
+      return class_of(items, row) == class_of(items, same.front());
+    };
+    if (std::ranges::all_of(same, is_of_first)) rows.push_back(same.front());
   }
-  std::vector<std::string> contradictions;
-  for (const auto& [first, second] : pairs)
-    contradictions.push_back(cat(place_of(items, first), " = ", place_of(items, second)));
-  const bool one = contradictions.size() == 1;
-  if (!contradictions.empty())
-    log_warning(cat(data_of(items), ": ", contradictions.size(), items.texts ? " text" : " picture",
+  const std::vector<std::string> twice = contradictions(items);
+  const bool one = twice.size() == 1;
+  if (!twice.empty())
+    log_warning(cat(data_of(items), ": ", twice.size(), items.texts ? " text" : " picture",
                     one ? " stands in two classes and is" : "s stand in two classes and are", " not drawn:\n  ",
-                    some_of(contradictions, "\n  ")));
+                    some_of(twice, "\n  ")));
   std::ranges::sort(rows);
   return rows;
 }

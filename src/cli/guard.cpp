@@ -14,6 +14,8 @@ namespace duet {
 
 namespace {
 
+int why_not_printed = 0;  // errno of the first time
+
 int failed(std::string_view message) {
   log_error(message);
   return static_cast<int>(Exit::failed);
@@ -26,13 +28,21 @@ std::string_view told(std::string_view what) {
 
 }  // namespace
 
+void flush_output() {
+  std::cout.flush();
+  if (!std::cout && why_not_printed == 0) why_not_printed = errno;
+}
+
 int guarded(const std::function<int()>& body) {
   try {
     const int exit_code = body();
-    errno = 0;
-    std::cout.flush();
+    if (std::cout) {
+      errno = 0;
+      flush_output();
+    }
     if (!std::cout)
-      fail(Exit::failed, "standard output", cat("cannot write: ", std::strerror(errno != 0 ? errno : EIO)));
+      fail(Exit::failed, "standard output",
+           cat("cannot write: ", std::strerror(why_not_printed != 0 ? why_not_printed : EIO)));
     return exit_code;
   } catch (const Error& error) {
     log_error(error.what());

@@ -89,8 +89,10 @@ void add_embed(Grammar& grammar) {
   CLI::Option* images =
       add_value(app, "--images", options->images, "PATH", "a folder of pictures, or a .csv or .tsv manifest");
   CLI::Option* texts = add_value(app, "--texts", options->texts, "FILE", "a text a line; - is standard input");
-  add_value(app, "--out", options->out, "FILE",
-            "X.npy or X.safetensors: float32 unit vectors, a row each (NaN for a picture that cannot be read)")
+  add_value(
+      app, "--out", options->out, "FILE",
+      "X.npy or X.safetensors: float32 unit vectors, a row each (NaN for a picture that cannot be read); a "
+      "folder's pictures come in the order of their paths, a manifest's in that of its rows, each once")
       ->required()
       ->check(check_array_file);
   add_switch(app, "--features", options->features,

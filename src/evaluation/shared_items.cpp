@@ -87,6 +87,32 @@ Labelled apart_from(Labelled learned, const Labelled& asked, bool leave_out) {
   return left;
 }
 
+std::vector<std::string> contradictions(const Labelled& items) {
+  struct First {
+    std::int64_t row = 0;
+    bool is_told = false;
+  };
+  std::unordered_map<std::string_view, First> seen;
+  std::vector<std::string> list;
+  for (std::int64_t row = 0; row < items.size(); ++row) {
+    const auto i = static_cast<std::size_t>(row);
+    if (items.contents[i].empty()) continue;
+    First& first = seen.try_emplace(items.contents[i], First{row}).first->second;
+    if (first.is_told || items.labels[i] == items.labels[static_cast<std::size_t>(first.row)]) continue;
+    first.is_told = true;
+    list.push_back(cat(place_of(items, first.row), " = ", place_of(items, row)));
+  }
+  return list;
+}
+
+void warn_of_contradictions(const Labelled& items) {
+  const std::vector<std::string> list = contradictions(items);
+  if (list.empty()) return;
+  log_warning(cat(data_of(items), ": ", list.size(), items.texts ? " text" : " picture",
+                  list.size() == 1 ? " stands" : "s stand",
+                  " there again under another label, one of which is wrong:\n  ", listed(list, "\n  ")));
+}
+
 void tell_shared_concepts(const Labelled& learned, const Labelled& asked) {
   const std::unordered_set<std::string_view> known(learned.groups.begin(), learned.groups.end());
   const auto shared =

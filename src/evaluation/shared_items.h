@@ -19,6 +19,10 @@ void refuse_shared(const Labelled& learned, const Labelled& asked, const SharedR
 // the classes of which nothing is left.
 Labelled apart_from(Labelled learned, const Labelled& asked, bool leave_out);
 
+// "a.csv:3 = a.csv:9": equal items under different labels, one of which is wrong.
+std::vector<std::string> contradictions(const Labelled& items);
+void warn_of_contradictions(const Labelled& items);
+
 // Other pictures of the same thing are allowed, but said aloud: they are easier than new things.
 void tell_shared_concepts(const Labelled& learned, const Labelled& asked);
 

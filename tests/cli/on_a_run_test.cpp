@@ -1,5 +1,6 @@
 // What each command on a run leaves behind when it is refused, fails or is stopped.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -48,15 +49,35 @@ class OnARun : public testing::Test {
     return folder_ / name;
   }
   // An uncompressed BMP: 8x8, one colour.
-  fs::path drawing() const {
+  fs::path drawing(const std::string& name = "drawing.bmp", char grey = '\x55') const {
     std::string bytes("BM\xf6\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x08\0\0\0\x08\0\0\0\x01\0\x18\0", 30);
-    bytes.append(24, '\0').append(8 * 8 * 3, '\x55');
-    write_file(folder_ / "drawing.bmp", bytes);
-    return folder_ / "drawing.bmp";
+    bytes.append(24, '\0').append(8 * 8 * 3, grey);
+    fs::create_directories((folder_ / name).parent_path());
+    write_file(folder_ / name, bytes);
+    return folder_ / name;
+  }
+  // Two classes of so many drawings each.
+  void classes(const std::string& name, int count) const {
+    for (int i = 0; i < count; ++i) {
+      drawing(cat(name, "/dark/", i, ".bmp"), static_cast<char>(i));
+      drawing(cat(name, "/light/", i, ".bmp"), static_cast<char>(200 + i));
+    }
+  }
+  // A folder that takes no files, also of who may write everywhere; "": there is no such thing here.
+  std::string read_only() const {
+    fs::create_directories(folder_ / "closed");
+    if (shell(cat("mount -t tmpfs -o ro none ", quoted(folder_ / "closed"))).exit_code != 0)
+      fs::permissions(folder_ / "closed", fs::perms::owner_read | fs::perms::owner_exec);
+    return access((folder_ / "closed").c_str(), W_OK) == 0 ? "" : "closed";
   }
   void expect_whole() const {
     EXPECT_NO_THROW(open_sealed(run_ / "model", "duet-model", 1));
     EXPECT_NO_THROW(open_sealed(run_ / "checkpoints/step-4", "duet-checkpoint", 1));
+  }
+
+  void TearDown() override {
+    if (fs::exists(folder_ / "closed"))
+      shell(cat("umount ", quoted(folder_ / "closed"), "; chmod 755 ", quoted(folder_ / "closed")));
   }
 
   TemporaryFolder folder_;
@@ -100,7 +121,142 @@ TEST_F(OnARun, ScoresArePrintedBeforeTheyAreSaved) {
   fs::create_directory(run_ / "results.json");
   const ShellResult ran = duet("evaluate run --data some=shapes:20:3");
   EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_THAT(ran.output, testing::AllOf(HasSubstr("text to image"), HasSubstr("results.json: ")));
+  EXPECT_THAT(ran.output, testing::AllOf(HasSubstr("text to image"), HasSubstr("results.json: "),
+                                         HasSubstr("--no-save only prints the scores")));
+  classes("test", 2);
+  const ShellResult told = duet("evaluate run --task zero_shot --data test --report page.html");
+  EXPECT_EQ(told.exit_code, 1);
+  EXPECT_THAT(told.output, testing::AllOf(HasSubstr("top-1"), HasSubstr("results.json: ")));
+  EXPECT_TRUE(fs::exists(folder_ / "page.html"));
+}
+
+TEST_F(OnARun, AFullStandardOutputIsSaidAsSuch) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  for (const char* form : {"", "--json"}) {
+    const ShellResult ran = duet(cat("evaluate run --data some=shapes:20:3 ", form, " > /dev/full"));
+    EXPECT_EQ(ran.exit_code, 1);
+    EXPECT_THAT(ran.output, HasSubstr("standard output: cannot write: No space left on device"));
+    EXPECT_TRUE(fs::remove(run_ / "results.json"));  // that much could be written
+  }
+}
+
+// Of a file's name any bytes are allowed.
+TEST_F(OnARun, APathThatIsNoUtf8LosesNoScores) {
+  classes("d\xdf/test", 4);
+  const std::string data = "'d\xdf/test'";
+  ShellResult ran = duet(cat("evaluate run --task zero_shot --data ", data));
+  EXPECT_EQ(ran.exit_code, 0) << ran.output;
+  EXPECT_THAT(read_file(run_ / "results.json"), HasSubstr("\"data\": \"d\ufffd/test\""));
+  ran = duet(cat("fewshot run --data ", data,
+                 " --methods ridge --shots 1 --seeds 1 --json --csv table.csv --report page.html --save kept"));
+  EXPECT_EQ(ran.exit_code, 0) << ran.output;
+  EXPECT_THAT(ran.output, HasSubstr("\"data\": \"d\ufffd/test\""));
+  for (const char* file : {"table.csv", "page.html", "kept/classifier"})
+    EXPECT_TRUE(fs::exists(folder_ / file));
+}
+
+TEST_F(OnARun, OutputsThatCannotBeAreRefusedBeforeTheWork) {
+  classes("data", 4);
+  write_file(folder_ / "texts", "a red circle\n");
+  write_file(folder_ / "names", "red\nblue\n");
+  fs::create_directories(folder_ / "there.npy");
+  const std::string fewshot = "fewshot run --data data --methods ridge --shots 1 --seeds 1 ",
+                    zero_shot = "evaluate run --task zero_shot --data data ";
+  const auto expect_refused = [&](const std::string& arguments, const std::string& why) {
+    const ShellResult ran = duet(arguments);
+    EXPECT_EQ(ran.exit_code, 2) << arguments;
+    EXPECT_THAT(ran.output, testing::AllOf(StartsWith("error: --"), HasSubstr(why))) << arguments;
+  };
+  expect_refused("embed run --texts texts --out there.npy", "--out: there.npy is a folder; name a file");
+  expect_refused("classify run --texts texts --labels names --out there.npy", "--out: there.npy is a folder");
+  expect_refused(zero_shot + "--report there.npy", "--report: there.npy is a folder");
+  for (const std::string option : {"--csv", "--latex", "--report", "--results", "--splits"})
+    expect_refused(cat(fewshot, option, " there.npy"), cat(option, ": there.npy is a folder"));
+  expect_refused(fewshot + "--save texts", "--save: texts is a file");
+  const std::string closed = read_only();
+  if (closed.empty()) GTEST_SKIP() << "every folder takes files here";
+  const std::string why = "closed may not be written to; name another folder";
+  expect_refused(cat("embed run --texts texts --out ", closed, "/a.npy"), why);
+  expect_refused(cat("classify run --texts texts --labels names --out ", closed, "/a.csv"), why);
+  expect_refused(cat(fewshot, "--csv ", closed, "/a.csv"), why);
+  expect_refused(cat(fewshot, "--save ", closed), why);
+  expect_refused(cat(fewshot, "--save ", closed, "/birds/"), why);
+}
+
+TEST_F(OnARun, FewshotWritesWhatItCan) {
+  classes("data", 4);
+  const std::string fewshot = "fewshot run --data data --methods ridge --shots 1 --seeds 1 ",
+                    too_long = std::string(250, 'x') + ".csv";  // with the mark of a temporary
+  const ShellResult ran =
+      duet(cat(fewshot, "--csv ", too_long, " --latex table.tex --report page.html --save birds/"));
+  EXPECT_EQ(ran.exit_code, 1);
+  EXPECT_THAT(ran.output, HasSubstr("File name too long"));
+  for (const char* file : {"table.tex", "page.html", "birds/classifier"})
+    EXPECT_TRUE(fs::exists(folder_ / file)) << file << "\n" << ran.output;
+}
+
+TEST_F(OnARun, OptionsThatMeetNothingAreRefused) {
+  classes("data", 4);
+  write_file(folder_ / "texts.csv", "text,other,label\na red circle,a,x\na star,b,y\n");
+  write_file(folder_ / "texts", "a red circle\n");
+  const auto expect_refused = [&](const std::string& arguments, const std::string& why) {
+    const ShellResult ran = duet(arguments);
+    EXPECT_EQ(ran.exit_code, 2) << arguments << "\n" << ran.output;
+    EXPECT_THAT(ran.output, HasSubstr(why)) << arguments;
+  };
+  const std::string none = "is for manifests, and data is none; leave it out";
+  for (const std::string command :
+       {"embed run --out a.npy --images data", "index run --out bundle --images data",
+        "fewshot run --data data", "evaluate run --task zero_shot --data some=data", "evaluate run --data data",
+        "classify run --labels texts --images data"})
+    expect_refused(command + " --root elsewhere", "--root: " + none);
+  expect_refused("fewshot run --data data --concept-column kind", "--concept-column: " + none);
+  expect_refused("evaluate run --task ridge --data data --train data --concept-column kind",
+                 "--concept-column: is for manifests, and data, data are none");
+  expect_refused("embed run --out a.npy --texts texts --root elsewhere",
+                 "--root: is for manifests of pictures");
+  expect_refused("fewshot run --data texts.csv --texts --second-column other --labels nothere.txt",
+                 "--labels: pairs of texts have no place beside the name of a class");
+  expect_refused("fewshot run --data texts.csv --texts --second-column other --templates openai",
+                 "--templates: ");
+  // Nothing is a concept there: true of a folder, too.
+  EXPECT_EQ(duet("evaluate run --task zero_shot --data data --concept-column ''").exit_code, 0);
+}
+
+TEST_F(OnARun, EqualPicturesUnderTwoLabelsAreToldOf) {
+  classes("data", 3);
+  classes("test", 3);
+  drawing("data/dark/more.bmp", '\x50');
+  drawing("test/light/again.bmp", '\0');
+  const std::string twice =
+      "test: 1 picture stands there again under another label, one of which is wrong:\n"
+      "  test/dark/0.bmp = test/light/again.bmp";
+  EXPECT_THAT(duet("evaluate run --task zero_shot --data test").output, HasSubstr(twice));
+  EXPECT_THAT(duet("evaluate run --task ridge --train test --data data --leave-out-shared").output,
+              HasSubstr(twice));
+  EXPECT_THAT(duet("fewshot run --data data --test test --leave-out-shared --shots 1 --seeds 1").output,
+              HasSubstr(twice));
+  EXPECT_THAT(duet("evaluate run --task zero_shot --data data").output, Not(HasSubstr("again under")));
+}
+
+TEST_F(OnARun, ColumnsThatAreMissingAreNamedByWhatTheCommandHas) {
+  write_file(folder_ / "sayings.csv", "saying,label\na red circle,x\na star,y\n");
+  write_file(folder_ / "names", "x\ny\n");
+  write_file(folder_ / "texts", "a red circle\n");
+  const auto told = [&](const std::string& arguments) {
+    const ShellResult ran = duet(arguments);
+    EXPECT_EQ(ran.exit_code, 3) << arguments;
+    return ran.output;
+  };
+  EXPECT_THAT(told("fewshot run --data sayings.csv"),
+              testing::AllOf(HasSubstr("no column for the pictures (filepath, image, file, path)"),
+                             HasSubstr("give the column with the paths one of these names, or --texts")));
+  EXPECT_THAT(told("classify run --images sayings.csv --labels names"),
+              testing::AllOf(HasSubstr("give the column with the paths one of these names\n"),
+                             Not(HasSubstr("image_column"))));
+  const std::string calibrate = "classify run --texts texts --labels names --calibrate sayings.csv";
+  EXPECT_THAT(told(calibrate), HasSubstr("name another column with --text-column"));
+  EXPECT_EQ(duet(calibrate + " --text-column saying").exit_code, 0);
 }
 
 TEST_F(OnARun, DamagedNewestCheckpointNamesTheWholeOneBeforeIt) {
@@ -160,6 +316,39 @@ TEST_F(OnARun, EmbeddingsAreUnitVectorsOrNaN) {
   const std::vector<double> lengths = row_lengths(folder_ / "pictures.npy", 2);
   EXPECT_NEAR(lengths[0], 1, 1e-5);
   EXPECT_TRUE(std::isnan(lengths[1]));
+}
+
+TEST_F(OnARun, APictureThatIsNamedAgainIsOneRowAndSaidAloud) {
+  drawing("a.bmp", 'a');
+  drawing("b.bmp", 'b');
+  write_file(folder_ / "photos.csv", "filepath,caption\na.bmp,a circle\na.bmp,a star\nb.bmp,a heart\n");
+  write_file(folder_ / "names", "red\nblue\n");
+  const std::string told =
+      "photos.csv: 1 of 3 rows names a picture again, which counts once: 2 pictures, in the order of the rows "
+      "that "
+      "name them first";
+  EXPECT_THAT(duet("embed run --images photos.csv --out a.npy").output,
+              testing::AllOf(HasSubstr(told), HasSubstr("wrote 2 x ")));
+  EXPECT_THAT(duet("classify run --images photos.csv --labels names").output, HasSubstr(told));
+}
+
+// A limit for files is a disk that runs full.
+TEST_F(OnARun, EmbeddingsThatCannotBeWrittenLeaveThoseOfBefore) {
+  write_file(folder_ / "few", "a red circle\n");
+  std::string lines;
+  for (int i = 0; i < 2000; ++i) lines += cat("a red circle ", i, "\n");
+  write_file(folder_ / "many", lines);
+  for (const std::string out : {"rows.safetensors", "rows.npy"}) {
+    ASSERT_EQ(duet("embed run --texts few --out " + out).exit_code, 0);
+    const std::string before = read_file(folder_ / out);
+    const std::set<std::string> files = files_below(folder_.path());
+    const ShellResult ran = shell(cat("trap '' XFSZ; ulimit -f 16; cd ", quoted(folder_.path()), " && ",
+                                      quoted(DUET_PROGRAM), " embed run --texts many --out ", out));
+    EXPECT_EQ(ran.exit_code, 1) << ran.output;
+    EXPECT_THAT(ran.output, HasSubstr("File too large"));
+    EXPECT_EQ(read_file(folder_ / out), before) << out;
+    EXPECT_EQ(files_below(folder_.path()), files);
+  }
 }
 
 TEST_F(OnARun, IndexThatFailsLeavesNothing) {

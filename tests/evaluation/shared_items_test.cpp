@@ -68,6 +68,23 @@ TEST(SharedItems, AClassThatLosesAllIsNamed) {
               HasSubstr("train.csv: nothing is left of it: train.csv holds all its items"));
 }
 
+TEST(SharedItems, EqualItemsUnderDifferentLabelsAreWarnedOf) {
+  const Labelled items =
+      labelled("a.csv", {"x", "y", "x", "", "x", "", "y"}, {{0}, {1}, {0}, {1}, {2}, {2}, {1}});
+  EXPECT_THAT(contradictions(items), ElementsAre("a.csv:2 = a.csv:6"));
+  const auto told = [](const Labelled& one) {
+    ::testing::internal::CaptureStderr();
+    warn_of_contradictions(one);
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(told(items), HasSubstr("a.csv: 1 picture stands there again under another label, one of which is "
+                                     "wrong:\n  a.csv:2 = a.csv:6"));
+  EXPECT_EQ(told(kLearned), "");
+  // Of items with several labels all of them count.
+  EXPECT_THAT(contradictions(labelled("b.csv", {"x", "x", "y", "y"}, {{0, 1}, {0}, {1, 2}, {1, 2}})),
+              ElementsAre("b.csv:2 = b.csv:3"));
+}
+
 TEST(SharedItems, AConceptColumnOnOneSideIsWarnedOf) {
   Labelled with = kLearned;
   for (std::size_t row = 0; row < with.groups.size(); ++row)

@@ -4,6 +4,7 @@
 
 #include "cli/engine.h"
 #include "cli/engine/run_setting.h"
+#include "cli/guard.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
@@ -141,7 +142,7 @@ void print_tables(const AblateOptions& options, const AblationPlan& plan, const 
     tables.push_back(confirm_table(plan, results, *confirmed));
     std::cout << "\non fresh seeds:\n" << to_text(tables.back());
   }
-  std::cout.flush();
+  flush_output();
   if (!options.csv.empty()) replace_file(options.csv, to_csv(tables));
   if (options.latex.empty()) return;
   std::string latex;

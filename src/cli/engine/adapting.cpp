@@ -1,7 +1,5 @@
 #include "cli/engine/adapting.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "adaptation/network_classifier.h"
@@ -37,6 +35,16 @@ bool compares_names(const SavedModel& saved, bool pairs_of_texts) {
   return !pairs_of_texts && saved.tokenizer && saved.model->text && saved.model->retrieval_dimension() > 0;
 }
 
+void check_takes_names(const TaskNames& names, const SavedModel& saved, const std::string& run,
+                       bool pairs_of_texts) {
+  const bool has_file = !names.file.empty();
+  if ((!has_file && names.templates == TaskNames{}.templates) || compares_names(saved, pairs_of_texts)) return;
+  fail(Exit::usage, has_file ? "--labels" : "--templates",
+       pairs_of_texts ? std::string("pairs of texts have no place beside the name of a class")
+                      : cat(run, " compares nothing with the name of a class"),
+       "leave it out: classes are told apart by their examples");
+}
+
 AdaptationTask adaptation_task(const SavedModel& saved, const EmbedSetting& setting,
                                const std::vector<std::string>& classes, bool are_named,
                                const TaskNames& names) {
@@ -54,25 +62,18 @@ AdaptationTask adaptation_task(const SavedModel& saved, const EmbedSetting& sett
 }
 
 void check_kept_folder(const std::string& folder) {
-  if (folder.empty()) return;
-  constexpr const char* kOther = "name another folder";
-  fs::path path = fs::absolute(folder).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();  // "birds/"
-  check_out("--save", path.string());
+  check_out_folder("--save", folder);
   std::error_code none;
-  const bool is_there = fs::exists(path, none);
-  if (is_there && !fs::is_directory(path, none)) fail(Exit::usage, "--save", cat(folder, " is a file"), kOther);
-  const fs::path place = is_there ? path : path.parent_path();
-  if (access(place.c_str(), W_OK) != 0)
-    fail(Exit::usage, "--save", cat(place.string(), " may not be written to"), kOther);
   for (const char* part : {"classifier", "model"}) {
-    if (fs::exists(path / part, none))
-      fail(Exit::usage, "--save", cat((fs::path(folder) / part).string(), " is there already"), kOther);
+    if (!folder.empty() && fs::exists(fs::path(folder) / part, none))
+      fail(Exit::usage, "--save", cat((fs::path(folder) / part).string(), " is there already"),
+           "name another folder");
   }
 }
 
 void keep_classifier(const std::string& folder, const SavedClassifier& kept, const SavedModel& saved,
                      const std::string& run, const std::string& of) {
+  make_folder(folder);
   save_classifier(folder, kept, saved);
   if (kept.classifier->kind() == "network") write_adapted_model(folder, *kept.classifier, saved);
   log_info(cat("wrote ", folder, ": ", kept.method, " of ", of, "; use it by duet classify ", run, " --model ",

@@ -11,11 +11,14 @@
 namespace duet {
 
 struct TaskNames {
-  std::string file, templates;  // --labels, "": the labels are the names; --templates
-  std::filesystem::path cache;  // as name_vectors has it
+  std::string file = {}, templates = "simple";  // --labels, "": the labels are the names; --templates
+  std::filesystem::path cache = {};             // as name_vectors has it
 };
 // Whether names of classes are in one space with such items.
 bool compares_names(const SavedModel& saved, bool pairs_of_texts);
+// Error(usage) where names are given, and nothing is compared with the name of a class.
+void check_takes_names(const TaskNames& names, const SavedModel& saved, const std::string& run,
+                       bool pairs_of_texts);
 // Of classes in their order, with their names where `are_named`. `saved` outlives it.
 AdaptationTask adaptation_task(const SavedModel& saved, const EmbedSetting& setting,
                                const std::vector<std::string>& classes, bool are_named, const TaskNames& names);

@@ -86,14 +86,11 @@ Evaluation loaded(const EvaluateOptions& options, const std::string& run) {
   return evaluation;
 }
 
+// For a task that trains a tower, where no other one reads them.
 void check_takes_names(const Evaluation& run) {
   const EvaluateOptions& options = run.options;
-  const bool pairs = !options.labels.second_column.empty();
-  if (options.class_names.empty() || compares_names(*run.saved, pairs)) return;
-  fail(Exit::usage, "--labels",
-       pairs ? std::string("pairs of texts have no place beside the name of a class")
-             : cat(run.run, " compares nothing with the name of a class"),
-       "leave it out: classes are told apart by their examples");
+  check_takes_names({.file = options.class_names, .templates = options.templates}, *run.saved, run.run,
+                    !options.labels.second_column.empty());
 }
 
 Evaluation with_task(Evaluation evaluation, const std::string& task) {
@@ -246,6 +243,7 @@ Evaluation load_other(const Evaluation& ours) {
   if (other.task == ours.task && other.saved->identity == ours.saved->identity)
     fail(Exit::usage, "--against", cat(other.run, " is the same model, given the same task"),
          "name another run, or another task by --against-task");
+  if (trains_a_tower(other.task) && learns(ours.task) && !trains_a_tower(ours.task)) check_takes_names(other);
   return other;
 }
 

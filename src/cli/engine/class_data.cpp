@@ -14,17 +14,23 @@ namespace duet {
 namespace {
 
 Labelled read(const EvaluateOptions& options, const std::string& data) {
-  return read_items(data, options.root, options.labels);
+  Labelled items = read_items(data, options.root, options.labels);
+  warn_of_contradictions(items);
+  return items;
 }
 
 std::vector<LabelledSplit> read_splits(const EvaluateOptions& options) {
-  std::vector<LabelledSplit> splits;
-  std::vector<std::string> names;
+  std::vector<NamedSource> sources;
+  std::vector<std::string> names, all = given({options.train, options.validation});
   for (const std::string& entry : options.data) {
-    const NamedSource named = named_source(entry, {}, names);
-    splits.push_back({named.name, named.options.data, read(options, named.options.data)});
-    names.push_back(named.name);
+    sources.push_back(named_source(entry, {}, names));
+    names.push_back(sources.back().name);
+    all.push_back(sources.back().options.data);
   }
+  check_for_manifests(options.root, options.labels, all);
+  std::vector<LabelledSplit> splits;
+  for (const NamedSource& source : sources)
+    splits.push_back({source.name, source.options.data, read(options, source.options.data)});
   return splits;
 }
 

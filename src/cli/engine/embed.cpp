@@ -46,7 +46,16 @@ void check_array(const fs::path& out) {
 
 void write_rows(const fs::path& out, const torch::Tensor& rows) {
   if (out.extension() == ".npy") return replace_file(out, npy_bytes(rows));
-  save_tensors(out, {{"embeddings", rows}});
+  const fs::path temporary = temporary_beside(out);  // an earlier file stays until this one is whole
+  std::error_code error;
+  try {
+    save_tensors(temporary, {{"embeddings", rows}});
+    fs::rename(temporary, out, error);
+    if (error) fail(Exit::failed, out.string(), cat("cannot be put in place: ", error.message()));
+  } catch (...) {
+    fs::remove(temporary, error);
+    throw;
+  }
 }
 
 }  // namespace
@@ -55,6 +64,7 @@ int run_embed(const EmbedOptions& options) {
   if (options.images.empty() == options.texts.empty())
     fail(Exit::usage, "duet embed", "needs either --images or --texts");
   check_array(options.out);
+  check_for_manifests("--root", !options.root.empty(), given({options.images}));
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
   EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction, options.threads);
   if (!options.features && saved.recipe.model.spaces.empty())
@@ -70,10 +80,11 @@ int run_embed(const EmbedOptions& options) {
     saved.pictures();
     setting.progress = true;
     const Source source = read_pictures(options.images, options.root, saved.recipe);
+    warn_merged_rows(source);
     EmbeddedImages images = embed_images(setting, source, options.features);
     warn_bad_pictures(source, images.bad, "rows of NaN");
     rows = options.features ? images.features.narrow(1, 0, saved.model->image->width()) : images.rows;
-    // A row a picture, so that row numbers stay those of the input; what cannot be read is not a number.
+    // A row a picture, as they were read; what cannot be read is not a number.
     for (const auto& [row, why] : images.bad) rows[row].fill_(std::numeric_limits<float>::quiet_NaN());
   }
   write_rows(options.out, rows.contiguous());

@@ -4,6 +4,8 @@
 #include "cli/engine/corruption_report.h"
 #include "cli/engine/run_results.h"
 #include "cli/engine/run_setting.h"
+#include "cli/guard.h"
+#include "cli/json_text.h"
 #include "core/error.h"
 #include "core/format.h"
 #include "evaluation/retrieval.h"
@@ -32,7 +34,12 @@ std::vector<Split> read_splits(const EvaluateOptions& options, Recipe recipe) {
     add(named_source(entry, recipe.data.train, names), false);
     names.push_back(splits.back().name);
   }
-  if (!options.data.empty()) return splits;
+  std::vector<std::string> paths;
+  for (const Split& split : splits) paths.push_back(split.data);
+  if (!options.data.empty()) {
+    check_for_manifests("--root", !options.root.empty(), paths);
+    return splits;
+  }
   for (const NamedSource& split : recipe.data.validation) add(split, true);
   if (recipe.data.split > 0) {
     TrainingData data = read_training_data(recipe, options.root);
@@ -103,12 +110,12 @@ int run_evaluate(const EvaluateOptions& options) {
   }
   results.update(splits);
   if (options.json) {
-    std::cout << results.dump(2) << "\n";
+    std::cout << json_text(results);
   } else {
     print_table(splits);
     std::cout << corrupted;
   }
-  std::cout.flush();  // before the saving, which may fail
+  flush_output();  // before the saving, which may fail
   if (options.save) save_results(options.run, options.checkpoint, saved, results);
   return 0;
 }

@@ -13,6 +13,8 @@
 #include "cli/engine/corruption_report.h"
 #include "cli/engine/run_results.h"
 #include "cli/engine/run_setting.h"
+#include "cli/guard.h"
+#include "cli/json_text.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
@@ -184,22 +186,27 @@ int evaluate_task(const EvaluateOptions& options) {
   for (const Answered& one : all) scored[key_of(run, one)] = score(run, one, page);
   if (other) compare_all(run, all, *other, others, scored, page);
   if (!options.corrupt.empty()) {
-    std::cout.flush();  // they take their time
+    flush_output();  // they take their time
     score_corruptions(run, all, learned, scored, page);
   }
   Json results = results_of(*run.saved);
   results.update(scored);
-  if (options.json) std::cout << results.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
-  std::cout.flush();  // before the saving, which may fail
+  if (options.json) std::cout << json_text(results);
+  flush_output();  // before the saving, which may fail
   early.reset();
   const SignalWatch whole;  // what is written now is written to its end
-  if (!options.out.empty())
-    keep_classifier(options.out, *all.front().kept, *run.saved, options.run, options.train);
-  if (options.save) save_results(options.run, options.checkpoint, *run.saved, results);
-  if (!options.report.empty()) {
-    replace_file(options.report, to_html(page));
-    log_info(cat("page: ", options.report));
-  }
+  write_all({[&] {
+               if (!options.out.empty())
+                 keep_classifier(options.out, *all.front().kept, *run.saved, options.run, options.train);
+             },
+             [&] {
+               if (options.report.empty()) return;
+               replace_file(options.report, to_html(page));
+               log_info(cat("page: ", options.report));
+             },
+             [&] {
+               if (options.save) save_results(options.run, options.checkpoint, *run.saved, results);
+             }});
   return 0;
 }
 

@@ -11,6 +11,8 @@
 #include "cli/engine.h"
 #include "cli/engine/adapting.h"
 #include "cli/engine/run_setting.h"
+#include "cli/guard.h"
+#include "cli/json_text.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
@@ -26,13 +28,18 @@ const std::vector<std::int64_t> kShots = {1, 2, 4, 8, 16};
 constexpr std::int64_t kSeeds = 10;
 constexpr const char* kAll = "all";
 
+bool replays(const FewShotOptions& options) {
+  std::error_code none;
+  return !options.splits.empty() && fs::is_regular_file(options.splits, none);
+}
+
 // Refused before the work, not after it.
 void check_outs(const FewShotOptions& options) {
   check_out("--csv", options.csv);
   check_out("--latex", options.latex);
   check_out("--report", options.report);
   check_out("--results", options.results);
-  check_out("--splits", options.splits);
+  if (!replays(options)) check_out("--splits", options.splits);
   check_kept_folder(options.out);
 }
 
@@ -83,16 +90,13 @@ void check_against(const FewShotOptions& options, const FewShotBench& bench, con
 }
 
 FewShotData read_data(const FewShotOptions& options) {
+  check_for_manifests(options.root, options.labels, given({options.data, options.test}));
   Labelled items = read_items(options.data, options.root, options.labels);
   if (options.test.empty()) return few_shot_data(std::move(items), options.test_share);
   Labelled test = read_items(options.test, options.root, options.labels);
+  warn_of_contradictions(test);
   warn_of_missing_concepts({&items, &test});
   return few_shot_data(std::move(items), std::move(test), options.leave_out_shared);
-}
-
-bool replays(const FewShotOptions& options) {
-  std::error_code none;
-  return !options.splits.empty() && fs::exists(options.splits, none);
 }
 
 // Those of the file that were asked for.
@@ -157,11 +161,14 @@ const FewShotSplit& largest(const std::vector<FewShotSplit>& splits) {
   });
 }
 
+TaskNames names_of(const FewShotOptions& options) {
+  return {.file = options.class_names, .templates = options.templates, .cache = cache_folder(options.run)};
+}
+
 AdaptationTask task_of(const FewShotOptions& options, const SavedModel& saved, const EmbedSetting& setting,
                        const FewShotData& data) {
-  AdaptationTask task = adaptation_task(
-      saved, setting, data.classes(), compares_names(saved, holds_pairs(data.items)),
-      {.file = options.class_names, .templates = options.templates, .cache = cache_folder(options.run)});
+  AdaptationTask task = adaptation_task(saved, setting, data.classes(),
+                                        compares_names(saved, holds_pairs(data.items)), names_of(options));
   task.setting.progress = false;  // a fit is a step of the bar
   task.epochs = options.epochs;
   return task;
@@ -215,6 +222,7 @@ void write_report(const FewShotOptions& options, const SavedModel& saved, const 
   log_info(cat("wrote ", options.report));
 }
 
+// stdout alone; files come after it, each for itself.
 void print(const FewShotOptions& options, const SavedModel& saved, const FewShotData& data,
            const FewShotTable& table) {
   if (options.json) {
@@ -224,14 +232,11 @@ void print(const FewShotOptions& options, const SavedModel& saved, const FewShot
                            {"test", options.test},
                            {"classes", data.classes()}};
     json.update(to_json(table));
-    std::cout << json.dump(2) << "\n";
+    std::cout << json_text(json);
   } else {
     std::cout << to_text(table, !options.against.empty());
   }
-  std::cout.flush();
-  if (!options.csv.empty()) replace_file(options.csv, to_csv(table));
-  if (!options.latex.empty()) replace_file(options.latex, to_latex(table));
-  if (!options.report.empty()) write_report(options, saved, data, table);
+  flush_output();
 }
 
 // Nothing of it was chosen by the test, which has its row in the table.
@@ -272,6 +277,7 @@ int run_fewshot(const FewShotOptions& options) {
   check_epochs(options, plan);
   std::optional<EarlySignals> early(std::in_place, "\nstopped before the first fit: nothing to keep\n");
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
+  check_takes_names(names_of(options), saved, options.run, !options.labels.second_column.empty());
   EmbedSetting setting = embed_setting_of(saved, options.batch, options.max_bad_fraction);
   set_compute_threads(options.threads);
   setting.progress = true;
@@ -296,10 +302,22 @@ int run_fewshot(const FewShotOptions& options) {
   if (!run_few_shot(bench, plan, results, [] { return SignalWatch::received() != 0; })) return stopped(results);
   std::vector<std::string> methods;
   for (const MethodKind* method : plan.methods) methods.emplace_back(method->name);
-  print(options, saved, data,
-        few_shot_table(rows_of(bench, plan, results), methods, data.test_groups(), options.fallback,
-                       options.against.empty() ? kZeroShot : options.against));
-  if (!options.out.empty()) save(options, saved, bench, plan);
+  const FewShotTable table =
+      few_shot_table(rows_of(bench, plan, results), methods, data.test_groups(), options.fallback,
+                     options.against.empty() ? kZeroShot : options.against);
+  print(options, saved, data, table);
+  write_all({[&] {
+               if (!options.csv.empty()) replace_file(options.csv, to_csv(table));
+             },
+             [&] {
+               if (!options.latex.empty()) replace_file(options.latex, to_latex(table));
+             },
+             [&] {
+               if (!options.report.empty()) write_report(options, saved, data, table);
+             },
+             [&] {
+               if (!options.out.empty()) save(options, saved, bench, plan);
+             }});
   return 0;
 }
 

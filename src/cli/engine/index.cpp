@@ -66,6 +66,7 @@ class Workplace {
 int run_index(const IndexOptions& options) {
   const fs::path out = options.out.empty() ? fs::path(options.run) / "index" : fs::path(options.out);
   check_outside_sealed(out);
+  check_for_manifests("--root", !options.root.empty(), {options.images});
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
   saved.texts();
   saved.pictures();

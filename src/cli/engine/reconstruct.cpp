@@ -4,6 +4,8 @@
 
 #include "cli/engine.h"
 #include "cli/engine/run_setting.h"
+#include "cli/guard.h"
+#include "cli/json_text.h"
 #include "cli/terminal.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -135,7 +137,7 @@ void print(const SavedModel& saved, const ReconstructOptions& options, const std
   const nlohmann::ordered_json results = {{"schema_version", 1},  {"model", saved.identity},
                                           {"step", saved.step},   {"pictures", pictures},
                                           {"seed", options.seed}, {"objectives", objectives}};
-  std::cout << results.dump(2) << "\n";
+  std::cout << json_text(results);
 }
 
 }  // namespace
@@ -157,7 +159,7 @@ int run_reconstruct(const ReconstructOptions& options) {
   std::vector<Shown> all;
   for (const auto& one : able) all.push_back({one.name, one.kind, show(saved, one, pictures.pixels, options)});
   print(saved, options, all, pictures.names.size());
-  std::cout.flush();  // before the writing, which may fail
+  flush_output();  // before the writing, which may fail
   write_page(file, saved, options, all, pictures.names);
   log_info(cat("page: ", file.string()));
   return 0;
