@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -96,12 +97,14 @@ void warn_of_cut_names(const EmbedSetting& setting, const std::vector<ClassNames
   }
   const std::vector<std::size_t> alike = read_alike(setting, names, templates);
   std::map<std::size_t, std::size_t> first;
+  std::set<std::pair<std::size_t, std::size_t>> told;  // two classes are named once, whatever names they have
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::size_t other = first.try_emplace(alike[i], i).first->second;
     if (class_of[other] == class_of[i]) continue;
     if (setting.tokenizer->encode(names[other]) == setting.tokenizer->encode(names[i]))
       continue;  // said already
-    equal.push_back(cat(shown[other], " and ", shown[i]));
+    if (told.emplace(class_of[other], class_of[i]).second)
+      equal.push_back(cat(shown[other], " and ", shown[i]));
   }
   if (equal.empty()) return;
   const std::string& text = templates.front();

@@ -348,9 +348,11 @@ TEST_F(ClassVectors, OfNamesThatDifferBehindTheContextAreWarnedOf) {
   std::vector<ClassNames> many;
   for (const char* name : {"red", "blue", "green", "star", "heart", "cat", "dog", "a", "b", "c", "d", "e", "f"})
     many.push_back({name, {name}});
+  many[1].names.push_back("cyan");  // by which 'blue' is not named again
   const std::string warning = said(many);
   EXPECT_THAT(warning,
-              AllOf(HasSubstr("in 'red red"), HasSubstr("'red' and 'blue', "), HasSubstr("'red' and 'd' ...")));
+              AllOf(HasSubstr("in 'red red"), HasSubstr("'red' and 'blue' (blue), 'red' and 'green', "),
+                    HasSubstr("'red' and 'd' ...")));
   EXPECT_EQ(warning.find("tells classes apart"), warning.rfind("tells classes apart"));
 }
 
