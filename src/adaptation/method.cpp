@@ -36,7 +36,7 @@ const std::vector<MethodKind>& method_kinds() {
        .meaning = "tip_adapter with learned keys (Zhang et al. 2022)",
        .fit = fit_tip_adapter_f},
       {.name = "laplacian_shot",
-       .meaning = "tip_adapter, near items among those asked have near answers (Ziko et al. 2020)",
+       .meaning = "near items among those that are asked have near answers (Ziko et al. 2020)",
        .fit = fit_laplacian_shot},
       {.name = "clip_adapter",
        .meaning = "a bottleneck that changes the rows in part (Gao et al. 2021)",

@@ -240,29 +240,45 @@ torch::Tensor TowerHead::logits(const torch::Tensor& x) const {
   return head_logits((x - mean) / spread, weight, bias, names);
 }
 
-TowerHead starting_head(const AdaptationTask& task, const Part& support, const Part& validation) {
-  TowerHead probe;
-  probe.input = "tower";
-  probe.from = "ridge";
-  const std::int64_t width = head_width(*task.saved->model, *support.data, "tower");
-  const auto feature_of = [width](const Part& part) { return part.tower.narrow(1, 0, width); };
-  const torch::Tensor features = feature_of(support);
-  probe.mean = features.mean(0);
-  probe.spread = std::max(1e-6, (features - probe.mean).square().sum(1).mean().sqrt().item<double>());
-  const auto scaled = [&](const Part& part) { return (feature_of(part) - probe.mean) / probe.spread; };
-  const torch::Tensor held_out = scaled(validation);
-  const RidgeProblem problem(scaled(support), support.labels, task.classes);
-  const LinearProbe fitted = problem.fit(choose_alpha(problem, held_out, validation.labels).alpha);
-  probe.weight = fitted.weight;
-  probe.bias = fitted.bias;
-  calibrate(probe, feature_of(validation), validation.labels);
-  if (!task.name_vectors.defined() || !validation.rows.defined()) return probe;
+namespace {
 
-  TowerHead named = named_head(task);
-  calibrate(named, validation.rows, validation.labels);
-  const Verdict by_name = judged(named.logits(validation.rows), validation.labels);
-  const Verdict by_probe = judged(probe.logits(feature_of(validation)), validation.labels);
-  return by_name.better_than(by_probe) ? named : probe;
+torch::Tensor frozen(const Part& part, const std::string& input, std::int64_t width) {
+  return input == "rows" ? part.rows : part.tower.narrow(1, 0, width);
+}
+
+TowerHead ridge_head(const AdaptationTask& task, const Part& support, const Part& validation,
+                     const std::string& input) {
+  TowerHead head;
+  head.input = input;
+  head.from = cat("ridge on ", input);
+  const std::int64_t width = head_width(*task.saved->model, *support.data, input);
+  const torch::Tensor features = frozen(support, input, width), held_out = frozen(validation, input, width);
+  head.mean = features.mean(0);
+  head.spread = std::max(1e-6, (features - head.mean).square().sum(1).mean().sqrt().item<double>());
+  const auto scaled = [&](const torch::Tensor& x) { return (x - head.mean) / head.spread; };
+  const RidgeProblem problem(scaled(features), support.labels, task.classes);
+  const LinearProbe fitted = problem.fit(choose_alpha(problem, scaled(held_out), validation.labels).alpha);
+  head.weight = fitted.weight;
+  head.bias = fitted.bias;
+  calibrate(head, held_out, validation.labels);
+  return head;
+}
+
+}  // namespace
+
+TowerHead starting_head(const AdaptationTask& task, const Part& support, const Part& validation) {
+  std::vector<TowerHead> heads = {ridge_head(task, support, validation, "tower")};
+  if (validation.rows.defined()) heads.push_back(ridge_head(task, support, validation, "rows"));
+  if (validation.rows.defined() && task.name_vectors.defined()) {
+    heads.push_back(named_head(task));
+    calibrate(heads.back(), validation.rows, validation.labels);
+  }
+  const auto verdict = [&](const TowerHead& head) {
+    const std::int64_t width = head_width(*task.saved->model, *support.data, head.input);
+    return judged(head.logits(frozen(validation, head.input, width)), validation.labels);
+  };
+  return *std::ranges::min_element(heads, {},
+                                   [&](const TowerHead& head) { return verdict(head).cross_entropy; });
 }
 
 Tuned tune_network(const AdaptationTask& task, const Part& support, const Part& validation, std::uint64_t seed,

@@ -21,14 +21,14 @@ struct TowerHead {
   HeadNames names = {};
   torch::Tensor mean;  // [width]
   double spread = 1;
-  std::string from;  // names | ridge
+  std::string from;  // names | ridge on tower | ridge on rows
 
   torch::Tensor logits(const torch::Tensor& x) const;
 };
 
-// What training starts from, the better one on validation and scaled to tell it best: the classes' names over
-// the retrieval embedding (zero-shot, CLIP), where there are names, or ridge regression on the frozen feature
-// (LP-FT, Kumar et al. 2022: a head that is fitted first does not spoil the tower).
+// What training starts from, the best one on validation and scaled to tell it best: the classes' names over the
+// retrieval embedding (zero-shot, CLIP), where there are names, or ridge regression on the frozen feature or on
+// the embedding (LP-FT, Kumar et al. 2022: a head that is fitted first does not spoil the tower).
 TowerHead starting_head(const AdaptationTask& task, const Part& support, const Part& validation);
 
 struct TuningOptions {

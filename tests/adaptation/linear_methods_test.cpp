@@ -93,7 +93,7 @@ TEST_P(NamedLinearMethods, SeveralNamesAreAlternatives) {
   const auto& vectors = toy.task.name_vectors.vectors;
   toy.task.name_vectors = {torch::cat({vectors.narrow(0, 0, 1), -vectors.narrow(0, 0, 1), vectors.slice(0, 1)}),
                            torch::tensor({0, 0, 1, 2, 3}, torch::kLong)};
-  EXPECT_GT(accuracy_on(*fit(toy).classifier, toy.asked), .95);
+  EXPECT_GT(accuracy_on(*fit(toy).classifier, toy.asked), .9);
 }
 
 // Support labels that are all wrong: validation tells, and the names remain.

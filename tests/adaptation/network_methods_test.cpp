@@ -253,7 +253,7 @@ TEST(NetworkMethods, AnswerAsTheStartWhereNothingLearnedIsBetter) {
 
 TEST(NetworkMethods, StartFromTheNamesWhereTheseAreBetter) {
   DrawnTask drawn(both_towers(), Items::pictures, 1);
-  EXPECT_EQ(starting_head(drawn.task, drawn.support, drawn.validation).from, "ridge");
+  EXPECT_EQ(starting_head(drawn.task, drawn.support, drawn.validation).from, "ridge on rows");
   // Names that tell all: the rows of each class are its vector.
   drawn.task.name_vectors = one_name_each(torch::eye(3, 12));
   drawn.validation.rows = torch::eye(3, 12).index_select(0, drawn.validation.labels);

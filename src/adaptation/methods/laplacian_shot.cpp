@@ -1,23 +1,46 @@
-// laplacian_shot: tip_adapter, and what is asked together has a say: near items have near answers
+// laplacian_shot: tip_adapter or lp_blend, and what is asked together has a say: near items have near answers
 // (LaplacianShot, Ziko et al. 2020)
-#include "adaptation/methods/key_cache.h"
+#include "adaptation/classifiers.h"
 #include "adaptation/methods/kinds.h"
 #include "adaptation/smoothed_classifier.h"
 
 namespace duet {
+namespace {
+
+struct Base {
+  Adapted adapted;
+  Verdict verdict;
+};
+
+Base judged_base(Adapted adapted, const Part& validation) {
+  const Verdict verdict = adapted.validated ? *adapted.validated
+                                            : judged(adapted.classifier->logits(validation), validation.labels);
+  return {std::move(adapted), verdict};
+}
+
+}  // namespace
 
 // Of what is asked nothing is known yet, and a validation part of some items a class has no neighbours of one
-// kind: how much neighbours count is fixed, and validation says what it says of the cache.
+// kind: how much neighbours count is fixed, and validation says what it says of the classifier below.
 Adapted fit_laplacian_shot(const AdaptationTask& task, const Part& support, const Part& validation,
-                           std::uint64_t) {
-  KeyCache cache = cache_of(task, support);
-  const Verdict verdict = choose_strength(cache, examples_of(cache, validation));
-  nlohmann::json chosen{{"alpha", cache.alpha}, {"beta", cache.beta}};
-  Smoothing smoothing{.input = cache.input};
-  std::unique_ptr<Classifier> inner = cache_classifier(std::move(cache));
-  smoothing.scale = calibrated_scale(inner->logits(validation), validation.labels);
-  return {.classifier = smoothed_classifier(std::move(inner), std::move(smoothing)),
-          .chosen = std::move(chosen),
+                           std::uint64_t seed) {
+  std::string name = "tip_adapter";
+  Base base = judged_base(fit_tip_adapter(task, support, validation, seed), validation);
+  if (task.name_vectors.defined()) {
+    Base blend = judged_base(fit_lp_blend(task, support, validation, seed), validation);
+    if (blend.verdict.better_than(base.verdict)) {
+      name = "lp_blend";
+      base = std::move(blend);
+    }
+  }
+  auto& [adapted, verdict] = base;
+  Smoothing smoothing{.input = validation.rows.defined() ? "rows" : "tower"};
+  // One that has learned from validation, too, is calibrated.
+  if (!adapted.validated)
+    smoothing.scale = calibrated_scale(adapted.classifier->logits(validation), validation.labels);
+  adapted.chosen["of"] = name;
+  return {.classifier = smoothed_classifier(std::move(adapted.classifier), std::move(smoothing)),
+          .chosen = std::move(adapted.chosen),
           .validated = verdict};
 }
 
