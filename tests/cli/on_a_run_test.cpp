@@ -195,6 +195,30 @@ TEST_F(OnARun, FewshotWritesWhatItCan) {
     EXPECT_TRUE(fs::exists(folder_ / file)) << file << "\n" << ran.output;
 }
 
+// A limit for files is a disk that runs full.
+TEST_F(OnARun, EachOutputThatCannotBeWrittenIsNamed) {
+  classes("data", 4);
+  classes("test", 3);
+  drawing("test/dark/2.bmp", '\x50');
+  const ShellResult ran =
+      shell(cat("trap '' XFSZ; ulimit -f 0; cd ", quoted(folder_.path()), " && ", quoted(DUET_PROGRAM),
+                " evaluate run --task ridge --train data --data test --leave-out-shared --save "
+                "kept --report page.html"));
+  EXPECT_EQ(ran.exit_code, 1);
+  EXPECT_THAT(ran.output, testing::AllOf(HasSubstr("error: kept/"), HasSubstr("page.html.tmp"),
+                                         HasSubstr("results.json.tmp")));
+}
+
+// They are printed, not written.
+TEST_F(OnARun, RowsInAClosedFolderAreRead) {
+  const std::string closed = read_only();
+  if (closed.empty()) GTEST_SKIP() << "every folder takes files here";
+  const std::string ablate = cat("ablate nothing.toml --results ", closed, "/rows.jsonl ");
+  EXPECT_THAT(duet(ablate).output, HasSubstr("closed may not be written to"));
+  EXPECT_THAT(duet(ablate + "--table").output, StartsWith("error: nothing.toml: "));
+  EXPECT_THAT(duet(ablate + "--dry-run").output, StartsWith("error: nothing.toml: "));
+}
+
 TEST_F(OnARun, OptionsThatMeetNothingAreRefused) {
   classes("data", 4);
   write_file(folder_ / "texts.csv", "text,other,label\na red circle,a,x\na star,b,y\n");
@@ -208,7 +232,7 @@ TEST_F(OnARun, OptionsThatMeetNothingAreRefused) {
   for (const std::string command :
        {"embed run --out a.npy --images data", "index run --out bundle --images data",
         "fewshot run --data data", "evaluate run --task zero_shot --data some=data", "evaluate run --data data",
-        "classify run --labels texts --images data"})
+        "classify run --labels texts --images data", "data check data", "train --data data --out new"})
     expect_refused(command + " --root elsewhere", "--root: " + none);
   expect_refused("fewshot run --data data --concept-column kind", "--concept-column: " + none);
   expect_refused("evaluate run --task ridge --data data --train data --concept-column kind",

@@ -188,7 +188,7 @@ int run_missing(const AblateOptions& options, const AblationPlan& plan, Ablation
 int run_ablate(const AblateOptions& options) {
   check_out("--csv", options.csv);
   check_out("--latex", options.latex);
-  check_out("--results", results_of(options));
+  if (!options.table && !options.dry_run) check_out_log("--results", results_of(options));
   const AblationPlan plan = read_ablation_plan(Config::read(options.plan));
   const SignalWatch signals;
   if (options.measure) return measure(options, plan);

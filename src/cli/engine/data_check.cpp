@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "cli/engine.h"
+#include "cli/engine/run_setting.h"
 #include "cli/json_text.h"
 #include "core/error.h"
 #include "core/format.h"
@@ -55,6 +56,7 @@ void print_text(const SourceReport& report) {
 }  // namespace
 
 int run_data_check(const DataCheckOptions& options) {
+  check_for_manifests("--root", !options.root.empty(), {options.manifest});
   SourceOptions source_options{.data = options.manifest, .root = options.root};
   source_options.caption_columns = options.captions;
   const Source source = read_source(source_options, false);

@@ -38,7 +38,7 @@ void check_outs(const FewShotOptions& options) {
   check_out("--csv", options.csv);
   check_out("--latex", options.latex);
   check_out("--report", options.report);
-  check_out("--results", options.results);
+  check_out_log("--results", options.results);
   if (!replays(options)) check_out("--splits", options.splits);
   check_kept_folder(options.out);
 }

@@ -148,6 +148,7 @@ int run_reconstruct(const ReconstructOptions& options) {
       options.out.empty() ? fs::path(options.run) / "reconstruct.html" : fs::path(options.out);
   const SavedModel saved = load_saved_model(options.run, options.checkpoint, options.device);
   check_outside_sealed(file);
+  check_for_manifests("--root", !options.root.empty(), {options.images});
   SavedObjectives objectives(saved);
   const auto able = objectives.of<ShowsPictures>(
       "objective that shows pictures (inpainting, autoencoder, masked_patch, jigsaw, rotation)",

@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 #include <iostream>
 #include <iterator>
-#include <optional>
 #include <sstream>
 
 #include "core/error.h"
@@ -133,6 +133,15 @@ void check_out(std::string_view option, const std::string& file) {
   check_takes_files(option, path.parent_path());
 }
 
+void check_out_log(std::string_view option, const std::string& file) {
+  std::error_code none;
+  const bool is_there = !file.empty() && fs::exists(file, none) && !fs::is_directory(file, none);
+  if (!is_there) return check_out(option, file);
+  check_outside_sealed(file);
+  if (access(file.c_str(), W_OK) != 0)
+    fail(Exit::usage, option, cat(file, " may not be written to"), "name another file");
+}
+
 void check_out_folder(std::string_view option, const std::string& folder) {
   if (folder.empty()) return;
   std::error_code none;
@@ -144,16 +153,16 @@ void check_out_folder(std::string_view option, const std::string& folder) {
 }
 
 void write_all(std::initializer_list<std::function<void()>> writes) {
-  std::optional<Error> first;
+  std::exception_ptr first;
   for (const std::function<void()>& write : writes) {
     try {
       write();
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       if (first) log_error(error.what());
-      if (!first) first = error;
+      if (!first) first = std::current_exception();
     }
   }
-  if (first) throw *first;
+  if (first) std::rethrow_exception(first);
 }
 
 bool make_folder(const std::filesystem::path& folder) {

@@ -39,9 +39,11 @@ std::filesystem::path cache_folder(const std::filesystem::path& run);
 // Error(usage) when a file to write (none: "") is a folder, or would have no folder, a sealed one, or one that
 // takes no files: before the work, not after it.
 void check_out(std::string_view option, const std::string& file);
+// The same of a file that is added to where it is there: then its folder need not take files.
+void check_out_log(std::string_view option, const std::string& file);
 // The same of a folder to make or to add to.
 void check_out_folder(std::string_view option, const std::string& folder);
-// All of them are done, also where one throws an Error: the first one is thrown in the end, others are logged.
+// All of them are done, also where one fails: the first failure is thrown in the end, others are logged.
 void write_all(std::initializer_list<std::function<void()>> writes);
 // Makes a folder for results and what lies above it; whether it was not there. Error(failed).
 bool make_folder(const std::filesystem::path& folder);

@@ -43,6 +43,7 @@ bool moves_data(const std::string& assignment) { return assignment.starts_with("
 
 Config read_config(const TrainOptions& options) {
   Config config = options.recipe.empty() ? [&] {
+    check_for_manifests("--root", !options.root.empty(), {options.data});
     const Source source = read_source({.data = options.data, .root = options.root});
     if (!source.has_pictures())
       fail(Exit::usage, options.data, "holds texts alone, for which no recipe is picked",
