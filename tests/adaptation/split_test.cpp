@@ -2,19 +2,15 @@
 
 #include <gmock/gmock.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <map>
 #include <numeric>
 #include <set>
 
-#include "core/checksum.h"
-#include "core/error.h"
-#include "core/files.h"
 #include "core/format.h"
-#include "core/log.h"
 #include "core/random.h"
+#include "tests/adaptation/split_items.h"
 #include "tests/support/failure.h"
-#include "tests/support/temporary_folder.h"
 
 namespace duet {
 namespace {
@@ -22,30 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
-
-using Rows = std::vector<std::int64_t>;
-
-struct Item {
-  std::int64_t label = 0;
-  std::string group, content;
-};
-
-Labelled labelled(const std::vector<Item>& items, std::int64_t classes,
-                  const std::string& name = "photos.csv") {
-  Labelled all;
-  all.source.manifest = name;
-  for (std::int64_t label = 0; label < classes; ++label) all.classes.push_back(cat("class ", label));
-  for (const Item& item : items) {
-    const auto row = static_cast<std::int64_t>(all.source.pairs.size());
-    all.source.pairs.push_back({.image = cat(item.group, "/", item.content, "/", row), .line = row + 2});
-    all.labels.push_back({item.label});
-    all.groups.push_back(item.group);
-    all.contents.push_back(item.content);
-  }
-  return all;
-}
 
 // Classes of `concepts` concepts with `pictures` pictures each.
 Labelled regular(std::int64_t classes, int concepts, int pictures, const std::string& prefix = "") {
@@ -55,12 +28,6 @@ Labelled regular(std::int64_t classes, int concepts, int pictures, const std::st
       for (int i = 0; i < pictures; ++i)
         items.push_back({label, cat(prefix, label, ".", k), cat(prefix, label, ".", k, ".", i)});
   return labelled(items, classes);
-}
-
-std::set<std::string> named(const std::vector<std::string>& names, const Rows& rows) {
-  std::set<std::string> found;
-  for (const std::int64_t row : rows) found.insert(names.at(static_cast<std::size_t>(row)));
-  return found;
 }
 
 bool disjoint(const std::set<std::string>& a, const std::set<std::string>& b) {
@@ -89,26 +56,6 @@ void check(const Labelled& items, const FewShotPool& pool, const FewShotSplit& s
       EXPECT_TRUE(disjoint(named(items.groups, a), named(items.groups, b)));
     }
   }
-}
-
-// Concepts of all sizes, pictures under two names, concepts that stand in several classes.
-Labelled irregular(std::uint64_t seed) {
-  Random random(seed);
-  std::vector<Item> items;
-  for (int k = 0; k < 150; ++k) {
-    const auto label = static_cast<std::int64_t>(k % 5);
-    const std::uint64_t size = 1 + random.below(6);
-    for (std::uint64_t i = 0; i < size; ++i) items.push_back({label, cat("k", k), cat(k, ".", i)});
-  }
-  for (int i = 0; i < 30; ++i) {  // the bytes of another of the class, under a concept of another name
-    Item copy = items[random.below(items.size())];
-    copy.group = cat("k", 5 * random.below(30) + static_cast<std::uint64_t>(copy.label));
-    items.push_back(copy);
-  }
-  for (int i = 0; i < 12; ++i)
-    for (std::int64_t label = 0; label < 2; ++label)
-      items.push_back({label, cat("both", i), cat("b", i, label)});
-  return labelled(items, 5);
 }
 
 TEST(FewShotSplits, AreDisjointForAllSeedsAndShots) {
@@ -180,26 +127,6 @@ TEST(FewShotSplits, ValidationHasItsShareOfTheConcepts) {
     EXPECT_EQ(named(few.groups, split.validation).size(), 2u);
     EXPECT_EQ(named(few.groups, split.support).size(), 8u);
   }
-}
-
-Labelled shuffled(const Labelled& items, std::uint64_t seed) {
-  Rows order(static_cast<std::size_t>(items.size()));
-  std::iota(order.begin(), order.end(), 0);
-  Random(seed).shuffle(std::span(order));
-  return subset(items, order);
-}
-
-// What each part holds, by the name of the picture.
-std::vector<std::set<std::string>> parts(const Labelled& items, const FewShotPool& pool,
-                                         const std::vector<FewShotSplit>& splits) {
-  std::vector<std::string> images;
-  for (const Pair& pair : items.source.pairs) images.push_back(pair.image);
-  std::vector<std::set<std::string>> found = {named(images, pool.rows), named(images, pool.test)};
-  for (const FewShotSplit& split : splits) {
-    found.push_back(named(images, split.support));
-    found.push_back(named(images, split.validation));
-  }
-  return found;
 }
 
 TEST(FewShotSplits, AreAFunctionOfTheContentsNotOfTheirOrder) {
@@ -423,127 +350,6 @@ TEST(FewShotSplits, TestDataOfItsOwn) {
       AllOf(HasSubstr(
                 "nothing is left to draw for 1 class, since the test data holds all their concepts: class 0"),
             HasSubstr("--concept-column")));
-}
-
-class SplitsFile : public ::testing::Test {
- protected:
-  SplitsFile() : items_(irregular(2)), pool_(make_pool(items_, 0.25)) {
-    splits_ = {pool_, make_splits(items_, pool_, {1, 4}, 3)};
-    write_splits(file_, items_, items_, splits_);
-  }
-  std::string refused(const Labelled& items, Exit exit) {
-    const Failure failure = failure_of([&] { read_splits(file_, items, items); });
-    EXPECT_EQ(failure.exit, exit) << failure.text;
-    return failure.text;
-  }
-  void change(const std::function<void(nlohmann::json&)>& edit) {
-    nlohmann::json content = nlohmann::json::parse(read_file(file_));
-    edit(content);
-    std::ofstream(file_) << content.dump() << "\n";
-  }
-
-  TemporaryFolder folder_;
-  fs::path file_ = folder_ / "splits.json";
-  Labelled items_;
-  FewShotPool pool_;
-  FewShotSplits splits_;
-};
-
-TEST_F(SplitsFile, IsReadBack) {
-  const FewShotSplits read = read_splits(file_, items_, items_);
-  EXPECT_EQ(read.pool.rows, pool_.rows);
-  EXPECT_EQ(read.pool.test, pool_.test);
-  ASSERT_EQ(read.splits.size(), 6u);
-  for (std::size_t i = 0; i < 6; ++i) {
-    EXPECT_EQ(read.splits[i].shots, splits_.splits[i].shots);
-    EXPECT_EQ(read.splits[i].seed, splits_.splits[i].seed);
-    EXPECT_EQ(read.splits[i].support, splits_.splits[i].support);
-    EXPECT_EQ(read.splits[i].validation, splits_.splits[i].validation);
-  }
-}
-
-TEST_F(SplitsFile, HoldsForAnyOrderOfTheManifest) {
-  const auto expected = parts(items_, pool_, splits_.splits);
-  const std::string content = read_file(file_);
-  for (std::uint64_t seed = 1; seed < 4; ++seed) {
-    const Labelled other = shuffled(items_, seed);
-    const FewShotSplits read = read_splits(file_, other, other);
-    EXPECT_EQ(parts(other, read.pool, read.splits), expected);
-    write_splits(file_, other, other, read);
-    EXPECT_EQ(read_file(file_), content);
-  }
-}
-
-TEST_F(SplitsFile, WithTestDataOfItsOwn) {
-  // In the test data the same picture may stand twice.
-  const Labelled test =
-      labelled({{0, "t", "same"}, {1, "u", "other"}, {0, "t", "same"}, {2, "v", ""}}, 5, "test.csv");
-  const FewShotPool pool = make_pool(items_, test, false);
-  write_splits(file_, items_, test, {pool, make_splits(items_, pool, {2}, 1)});
-  EXPECT_THAT(read_splits(file_, items_, test).pool.test, ElementsAre(0, 1, 2));
-  EXPECT_THAT(refused(items_, Exit::data), HasSubstr("3 of 3 items of"));
-}
-
-TEST_F(SplitsFile, NoChangedByteIsUsed) {
-  const std::string content = read_file(file_);
-  for (std::size_t at = 0; at + 1 < content.size(); at += 1 + content.size() / 200) {
-    std::string changed = content;
-    changed[at] = changed[at] == '1' ? '2' : '1';
-    std::ofstream(file_) << changed;
-    refused(items_, Exit::artifact);
-    std::ofstream(file_) << content.substr(0, at);
-    refused(items_, Exit::artifact);
-  }
-  std::ofstream(file_) << content;
-  change([](nlohmann::json& splits) { splits["splits"][0]["support"][0] = 7; });
-  EXPECT_THAT(refused(items_, Exit::artifact), HasSubstr("splits.json: was changed since it was written"));
-  std::ofstream(file_) << "{\"format\": \"else\"}";
-  EXPECT_THAT(refused(items_, Exit::artifact), HasSubstr("is no file of few-shot splits"));
-  std::ofstream(file_) << content;
-  change([](nlohmann::json& splits) { splits["version"] = 2; });
-  EXPECT_THAT(refused(items_, Exit::artifact), HasSubstr("was written by a newer duet (version 2)"));
-  // Even with a checksum that fits.
-  std::ofstream(file_) << content;
-  const auto sealed = [&](const std::function<void(nlohmann::json&)>& edit) {
-    std::ofstream(file_) << content;
-    change([&](nlohmann::json& splits) {
-      edit(splits);
-      splits.erase("checksum");
-      splits["checksum"] = checksum(splits.dump());
-    });
-  };
-  sealed([](nlohmann::json& splits) { splits["splits"][0]["support"][0] = 100'000; });
-  EXPECT_THAT(refused(items_, Exit::artifact), HasSubstr("names items that it does not list"));
-  sealed([](nlohmann::json& splits) { splits["splits"][0].erase("support"); });
-  EXPECT_THAT(refused(items_, Exit::artifact), HasSubstr("is damaged"));
-  sealed([](nlohmann::json& splits) { splits["test"][0] = splits["items"]["contents"][0]; });
-  EXPECT_THAT(refused(items_, Exit::artifact), HasSubstr("both drawn from and asked"));
-}
-
-TEST_F(SplitsFile, OtherDataIsRefused) {
-  Labelled other = items_;
-  const auto row = static_cast<std::size_t>(splits_.splits[0].support[0]);
-  other.contents[row] = "other";
-  EXPECT_THAT(refused(other, Exit::data), HasSubstr(cat("1 of ", pool_.rows.size(), " items of")));
-  other = items_;
-  for (std::size_t i = 0; i < other.labels.size(); ++i)
-    if (other.contents[i] == items_.contents[row]) other.labels[i] = {(items_.labels[row].front() + 1) % 5};
-  EXPECT_THAT(refused(other, Exit::data), AllOf(HasSubstr("its label is 'class"), HasSubstr("but was 'class")));
-  other = items_;
-  for (std::size_t i = 0; i < other.groups.size(); ++i)
-    if (other.contents[i] == items_.contents[row]) other.groups[i] = "else";
-  EXPECT_THAT(refused(other, Exit::data), HasSubstr("its concept is 'else', but was 'k"));
-  other = items_;
-  other.classes[0] = "renamed";
-  EXPECT_THAT(refused(other, Exit::data),
-              AllOf(HasSubstr("has other classes than"), HasSubstr("--leave-out-small")));
-  // Items that came later take no part.
-  other = items_;
-  other.source.pairs.push_back({.image = "new"});
-  other.labels.push_back({0});
-  other.groups.push_back("new");
-  other.contents.push_back("new");
-  EXPECT_EQ(read_splits(file_, other, other).pool.rows, pool_.rows);
 }
 
 }  // namespace
