@@ -8,7 +8,6 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "golden_values.h"
-#include "losses/image/prototypes.h"
 #include "losses/objective.h"
 #include "tiny_model.h"
 
@@ -383,25 +382,6 @@ TEST(SelfDistillation, SharesTheTeachersPassWithMaskedFeature) {
   pictures.objective->compute(encoded, {});
   patches->compute(encoded, {});
   EXPECT_EQ(encoded.encoder_passes(), 3);
-}
-
-TEST(Prototypes, TemperatureRisesOverItsWarmUp) {
-  PrototypeOptions options;
-  options.teacher_start = 0.04;
-  options.teacher_end = 0.08;
-  options.warmup = 0.2;
-  EXPECT_DOUBLE_EQ(options.teacher_temperature(0), 0.04);
-  EXPECT_DOUBLE_EQ(options.teacher_temperature(0.1), 0.06);
-  EXPECT_DOUBLE_EQ(options.teacher_temperature(0.2), 0.08);
-  EXPECT_DOUBLE_EQ(options.teacher_temperature(0.9), 0.08);
-  options.warmup = 0;
-  EXPECT_DOUBLE_EQ(options.teacher_temperature(0), 0.08);
-}
-
-TEST(Prototypes, SpreadIsOneWhenUsedEvenlyAndZeroWhenOneIsEnough) {
-  EXPECT_NEAR(spread(torch::full({5, 4}, 0.25)).item<double>(), 1, 1e-6);
-  EXPECT_NEAR(spread(torch::eye(4)).item<double>(), 1, 1e-6);
-  EXPECT_EQ(spread(torch::tensor({{0.F, 1.F}, {0.F, 1.F}})).item<double>(), 0);
 }
 
 }  // namespace
