@@ -6,8 +6,8 @@
 #include <set>
 
 #include "core/format.h"
-#include "core/log.h"
 #include "scratch.h"
+#include "tests/support/quiet.h"
 
 namespace duet {
 namespace {
@@ -103,7 +103,7 @@ TEST(Captions, PaddedLengths) {
 }
 
 TEST(Captions, EncodedAsOneByOne) {
-  set_verbosity(Verbosity::quiet);
+  const Quiet quiet;
   const std::vector<std::string> captions = {"a red heart", "a blue heart with an arrow through it", "日本",
                                              ""};
   const Tokenizer tokenizer = Tokenizer::train(captions, {.vocabulary = 300, .model = {}});

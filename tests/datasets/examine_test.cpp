@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 
-#include "core/log.h"
 #include "datasets/source.h"
 #include "scratch.h"
+#include "tests/support/quiet.h"
 
 namespace duet {
 namespace {
@@ -29,8 +29,7 @@ TEST(Examine, FindsWhatIsWrong) {
                  "cut.jpg,a very long caption,\nzero.jpg,two,\nfolder.png,three,\nnone.png,four,\n"
                  "a.png,five,k\n")
           .string();
-  const Verbosity before = verbosity();
-  set_verbosity(Verbosity::quiet);
+  const Quiet quiet;
   for (const int threads : {1, 3}) {
     const SourceReport report = examine(read_source({.data = manifest}, false), 10, threads);
     EXPECT_EQ(report.rows, 8);
@@ -47,14 +46,11 @@ TEST(Examine, FindsWhatIsWrong) {
     EXPECT_THAT(report.duplicate_pictures, ElementsAre("a.png = b.png"));
     EXPECT_THAT(report.sizes, ElementsAre(Pair("20x10", 1), Pair("8x6", 2)));
   }
-  set_verbosity(before);
 }
 
 TEST(Examine, DrawnPictures) {
-  const Verbosity before = verbosity();
-  set_verbosity(Verbosity::quiet);
+  const Quiet quiet;
   const SourceReport report = examine(read_source({.data = "shapes:12:1"}), 100, 2);
-  set_verbosity(before);
   EXPECT_EQ(report.pictures, 12);
   EXPECT_THAT(report.sizes, ElementsAre(Pair("64x64", 12)));
   EXPECT_TRUE(report.duplicate_pictures.empty());

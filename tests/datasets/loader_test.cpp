@@ -9,9 +9,9 @@
 
 #include "core/checksum.h"
 #include "core/format.h"
-#include "core/log.h"
 #include "datasets/pixel_cache.h"
 #include "drawn_source.h"
+#include "tests/support/quiet.h"
 
 namespace duet {
 namespace {
@@ -31,7 +31,7 @@ constexpr std::int64_t kBatch = 5;
 
 const Tokenizer& tokenizer() {
   static const Tokenizer trained = [] {
-    set_verbosity(Verbosity::quiet);
+    const Quiet quiet;
     std::vector<std::string> captions;
     for (const Pair& pair : drawn_source(kRows).pairs)
       captions.insert(captions.end(), pair.captions.begin(), pair.captions.end());

@@ -10,10 +10,10 @@
 
 #include "core/files.h"
 #include "core/format.h"
-#include "core/log.h"
 #include "core/sealed.h"
 #include "datasets/loader.h"
 #include "scratch.h"
+#include "tests/support/quiet.h"
 
 namespace duet {
 namespace {
@@ -252,7 +252,7 @@ TEST(PixelCache, IsNotPutIntoASealedFolder) {
 }
 
 TEST(PixelCache, MadeAsTheOptionsSay) {
-  set_verbosity(Verbosity::quiet);
+  const Quiet quiet;
   const Scratch pictures, folder;
   const Source source = written_source(pictures, 1, 40, 30);
   EXPECT_EQ(make_pixel_cache(source, how("pad", 16), {.cache = "none"}), nullptr);

@@ -4,9 +4,9 @@
 #include <set>
 
 #include "core/format.h"
-#include "core/log.h"
 #include "datasets/loader.h"
 #include "drawn_source.h"
+#include "tests/support/quiet.h"
 
 namespace duet {
 namespace {
@@ -18,7 +18,7 @@ constexpr std::int64_t kBatch = 6;
 
 const Tokenizer& tokenizer() {
   static const Tokenizer trained = [] {
-    set_verbosity(Verbosity::quiet);
+    const Quiet quiet;
     std::vector<std::string> captions;
     for (int i = 0; i < 40; ++i) captions.push_back(cat("sentence ", i, " of some document, long ago"));
     return Tokenizer::train(captions, {.vocabulary = 300, .model = {}});

@@ -72,7 +72,8 @@ TEST_F(CommandLine, SearchByPictureFindsThePicture) {
       {"search", "--image", (*folder_ / "pictures/shape 7.png").string(), "-b", bundle(), "-k", "1", "--json"});
   ASSERT_EQ(found.exit, 0) << found.err;
   const json hit = json::parse(found.out)["hits"][0];
-  EXPECT_NEAR(hit["score"].get<double>(), 1.0, 1e-4);
+  // In bf16 one picture is rounded otherwise than among others.
+  EXPECT_NEAR(hit["score"].get<double>(), 1.0, 1e-3);
 }
 
 TEST_F(CommandLine, MovedBundleAndPicturesStillAnswer) {

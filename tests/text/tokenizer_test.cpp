@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "core/files.h"
-#include "core/log.h"
 #include "core/random.h"
 #include "tests/support/failure.h"
+#include "tests/support/quiet.h"
 #include "tests/support/temporary_folder.h"
 
 namespace duet {
@@ -45,7 +45,7 @@ TokenizerOptions options_of(std::string kind) {
 }
 
 Tokenizer trained(TokenizerOptions options) {
-  set_verbosity(Verbosity::quiet);
+  const Quiet quiet;
   return Tokenizer::train(captions(), options);
 }
 
@@ -254,7 +254,7 @@ TEST(Tokenizer, NoCaptionsAreAnErrorOfTheData) {
 }
 
 TEST(Tokenizer, OneCaptionIsEnough) {
-  set_verbosity(Verbosity::quiet);
+  const Quiet quiet;
   const Tokenizer tokenizer = Tokenizer::train({"heart"}, {});
   EXPECT_EQ(tokenizer.decode(tokenizer.encode("heart")), "heart");
 }
