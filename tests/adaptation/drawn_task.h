@@ -14,6 +14,10 @@ inline constexpr const char* kVit =
     "[image]\nkind = \"vit\"\nsize = 24\npatch = 6\nwidth = 24\nlayers = 2\nheads = 2\n";
 inline constexpr const char* kTextTower =
     "[text]\nkind = \"transformer\"\nwidth = 16\nlayers = 2\nheads = 2\ncontext = 24\n";
+// Of pictures and texts, with a space between them.
+inline std::string both_towers() {
+  return std::string(kPictureTower) + kTextTower + "[[space]]\ndimension = 12\n";
+}
 enum class Items { pictures, texts, pairs };
 
 // An untrained model of the towers, items of all classes, `shots` of each to learn from.

@@ -15,6 +15,7 @@
 namespace duet {
 namespace {
 
+using testing::both_towers;
 using testing::DrawnTask;
 using ::testing::HasSubstr;
 using testing::Items;
@@ -23,8 +24,6 @@ using testing::kTextTower;
 using testing::kVit;
 
 constexpr std::uint64_t kSeed = 11;
-
-std::string both_towers() { return std::string(kPictureTower) + kTextTower + "[[space]]\ndimension = 12\n"; }
 
 TEST(NetworkClassifier, RefusesNamesThatDoNotFit) {
   const DrawnTask drawn(both_towers(), Items::pictures, 1);

@@ -14,6 +14,7 @@
 namespace duet {
 namespace {
 
+using testing::both_towers;
 using testing::DrawnTask;
 using ::testing::HasSubstr;
 using testing::Items;
@@ -22,8 +23,6 @@ using testing::kTextTower;
 using testing::kVit;
 
 constexpr std::uint64_t kSeed = 11;
-
-std::string both_towers() { return std::string(kPictureTower) + kTextTower + "[[space]]\ndimension = 12\n"; }
 
 double centroid_accuracy(const DrawnTask& drawn, const Part& part, const torch::Tensor& labels) {
   std::vector<torch::Tensor> centroids;
