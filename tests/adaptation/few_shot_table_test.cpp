@@ -59,7 +59,7 @@ TEST(FewShotTable, MeansAreOverSeedsAndItems) {
 }
 
 TEST(FewShotTable, ZeroShotCountsWhereItFellBack) {
-  const FewShotCell& cell = *table_of(true).lines[1].at(1);
+  const FewShotCell cell = *table_of(true).lines[1].at(1);
   EXPECT_EQ(cell.fell_back, 1);
   EXPECT_DOUBLE_EQ(cell.accuracy.mean, .5);
   EXPECT_NEAR(cell.difference->mean, .1, 1e-12);
@@ -67,7 +67,7 @@ TEST(FewShotTable, ZeroShotCountsWhereItFellBack) {
 
 // Concepts are drawn whole: of a single seed all 5^5 resamples are known.
 TEST(FewShotTable, IntervalsAreThoseOfAllResamples) {
-  const SampledMean& found = table_of(false).lines[0].at(1)->accuracy;  // concepts: 1 1 1 1 0
+  const SampledMean found = table_of(false).lines[0].at(1)->accuracy;  // concepts: 1 1 1 1 0
   std::map<int, int> resamples;                                         // right concepts of five -> how often
   for (int code = 0; code < 3125; ++code) {
     int right = 0;

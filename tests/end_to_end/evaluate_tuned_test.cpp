@@ -97,14 +97,14 @@ class EvaluateTuned : public testing::Test {
 };
 
 TEST_F(EvaluateTuned, AllLabelsAreLearnedKeptAndUsed) {
-  const json scores = scores_of("fine_tune", {"--epochs", "3", "--save", "tuned/"});
+  const json scores = scores_of("fine_tune", {"--epochs", "40", "--save", "tuned/"});
   EXPECT_EQ(scores["items"], kRows - kTrain);
   EXPECT_EQ(scores["classes"], 8);
   EXPECT_GT(scores["top_1"].get<double>(), .25);  // chance: 1 / 8
   const json& chosen = scores["chosen"];
   const int learned = chosen["train_items"], held_out = chosen["validation_items"];
   EXPECT_EQ(learned + held_out, kTrain);
-  EXPECT_EQ(chosen["steps"], 3 * ((learned + 31) / 32));
+  EXPECT_EQ(chosen["steps"], 40 * ((learned + 31) / 32));
   EXPECT_GT(chosen["scale"].get<double>(), 0);
   EXPECT_TRUE(json::parse(read_file(*folder_ / "run/results.json")).contains("fine_tune/test"));
   expect_used("tuned", scores);

@@ -51,7 +51,7 @@ std::int64_t chosen_step(const fs::path& run, const std::string& which) {
   if (steps.empty())
     fail(Exit::artifact, run.string(), "keeps no checkpoint",
          "--objectives needs the run's folder as it was trained");
-  const auto& best = open_checkpoint(run, steps.back()).facts.at("best");
+  const nlohmann::json best = open_checkpoint(run, steps.back()).facts.at("best");
   if (which == "best" && !best.is_null()) return best.at("step").get<std::int64_t>();
   if (which == "best" || which == "last") return steps.back();
   std::vector<std::string> names = {"best", "last"};
