@@ -55,10 +55,13 @@ std::string bar_of(double share, std::size_t cells, std::size_t taken) {
 
 }  // namespace
 
-Progress::Progress(std::string title, std::int64_t total, std::string unit)
+Progress::Progress(std::string title, std::int64_t total, std::string unit, std::int64_t before)
     : title_(std::move(title)),
       unit_(std::move(unit)),
       total_(total),
+      done_(before),
+      started_at_(before),
+      window_done_(before),
       start_(steady_clock::now()),
       window_start_(start_),
       last_draw_(start_),
@@ -76,10 +79,6 @@ void Progress::update(std::int64_t done, std::string_view note) {
   const auto now = steady_clock::now();
   done_ = done;
   note_ = note;
-  if (started_at_ < 0) {  // a resumed run begins in the middle: what was done before is not part of the rate
-    started_at_ = window_done_ = done;
-    window_start_ = now;
-  }
   if (const double elapsed = seconds_between(window_start_, now); elapsed >= kWindowSeconds) {
     rate_ = static_cast<double>(done - window_done_) / elapsed;
     window_start_ = now;
@@ -94,7 +93,7 @@ void Progress::update(std::int64_t done, std::string_view note) {
 double Progress::rate() const {
   if (rate_ > 0) return rate_;
   const double elapsed = seconds_between(window_start_, steady_clock::now());
-  return started_at_ >= 0 && elapsed > 0 ? static_cast<double>(done_ - window_done_) / elapsed : 0;
+  return elapsed > 0 ? static_cast<double>(done_ - window_done_) / elapsed : 0;
 }
 
 void Progress::finish() {
@@ -110,7 +109,7 @@ void Progress::draw(bool last) {
                                        grouped(done_), "/", grouped(total_), " ", unit_)
                                  : cat(grouped(done_), " ", unit_);
   double per_second = rate();
-  if (last && elapsed > 0 && started_at_ >= 0) per_second = static_cast<double>(done_ - started_at_) / elapsed;
+  if (last && elapsed > 0) per_second = static_cast<double>(done_ - started_at_) / elapsed;
   if (per_second > 0) {
     facts +=
         cat("  ", per_second < 99.95 ? fixed(per_second, 1) : grouped(static_cast<std::int64_t>(per_second)),

@@ -9,8 +9,9 @@ namespace duet {
 
 class Progress {
  public:
-  // `unit` names what is counted, "pairs" say; the rate is printed in it.
-  Progress(std::string title, std::int64_t total, std::string unit);
+  // `unit` names what is counted, "pairs" say; the rate is printed in it. `before`: what was done before a run
+  // was resumed, which is no part of the rate.
+  Progress(std::string title, std::int64_t total, std::string unit, std::int64_t before = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -24,7 +25,7 @@ class Progress {
   void draw(bool last);
 
   std::string title_, unit_, note_;
-  std::int64_t total_, done_ = 0, started_at_ = -1, window_done_ = 0;
+  std::int64_t total_, done_, started_at_, window_done_;
   double rate_ = 0;
   std::chrono::steady_clock::time_point start_, window_start_, last_draw_;
   bool bar_, quiet_, finished_ = false;

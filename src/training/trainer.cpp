@@ -256,8 +256,7 @@ Outcome Trainer::run() {
   }
   if (step_ < steps_) {
     feed_.start(step_, steps_);
-    bar_.emplace("training", steps_ * recipe_.train.batch, unit());
-    bar_->update(step_ * recipe_.train.batch);
+    bar_.emplace("training", steps_ * recipe_.train.batch, unit(), step_ * recipe_.train.batch);
   }
   while (step_ < steps_) {
     train_step();

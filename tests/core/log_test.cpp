@@ -80,12 +80,24 @@ TEST(Progress, AnUnknownTotalShowsTheCount) {
 // A run resumed at 1,000,000 must not claim a million pairs in its first second.
 TEST(Progress, RateLeavesOutWhatWasDoneBefore) {
   printed(Verbosity::quiet, [] {
-    Progress progress("train", 2'000'000, "pairs");
-    progress.update(1'000'000);
+    Progress progress("train", 2'000'000, "pairs", 1'000'000);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     progress.update(1'000'001);
     EXPECT_GT(progress.rate(), 0);
     EXPECT_LE(progress.rate(), 1 / 0.005);
+  });
+}
+
+// 256 pictures of 266 in the first batch are no start from which ten more were slow.
+TEST(Progress, TheFirstBatchCounts) {
+  printed(Verbosity::quiet, [] {
+    const auto start = std::chrono::steady_clock::now();
+    Progress progress("embedding", 266, "pictures");
+    progress.update(256);
+    progress.update(266);
+    const double rate = progress.rate();
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    EXPECT_GE(rate * elapsed.count(), 266);
   });
 }
 
