@@ -74,6 +74,7 @@ TEST_F(CommandLine, SearchByPictureFindsThePicture) {
   const json hit = json::parse(found.out)["hits"][0];
   // In bf16 one picture is rounded otherwise than among others.
   EXPECT_NEAR(hit["score"].get<double>(), 1.0, 1e-3);
+  EXPECT_TRUE(hit["path"].get<std::string>().ends_with("shape 7.png")) << hit;
 }
 
 TEST_F(CommandLine, MovedBundleAndPicturesStillAnswer) {
