@@ -134,6 +134,9 @@ TEST(Prompts, WordsOfAClassStandBeforeAllOfItsNames) {
   const auto plain = prompts.name_vectors(none), moved = prompts.name_vectors(other);
   const auto one = prompts.name_vectors(torch::stack({none, other, none}));
   ASSERT_EQ(plain.size(0), 4);
+  const auto each = embed_texts(drawn.task.setting, {"a photo of a dog", "a photo of a red heart",
+                                                     "a photo of a house", "a photo of a cat"});
+  EXPECT_LT(distance(plain, each), 1e-5);
   for (const std::int64_t of_others : {0, 3}) EXPECT_LT(distance(one[of_others], plain[of_others]), 1e-6);
   for (const std::int64_t own : {1, 2}) {
     EXPECT_LT(distance(one[own], moved[own]), 1e-6);

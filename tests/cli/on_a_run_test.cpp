@@ -1,6 +1,7 @@
 // What each command on a run leaves behind when it is refused, fails or is stopped.
+#include "on_a_run.h"
+
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -13,8 +14,6 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/sealed.h"
-#include "tests/support/shell.h"
-#include "tests/support/temporary_folder.h"
 
 namespace duet {
 namespace {
@@ -22,67 +21,6 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-std::set<std::string> files_below(const fs::path& folder) {
-  std::set<std::string> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    files.insert(entry.path().lexically_relative(folder).string());
-  return files;
-}
-
-// The stored run of four steps as one that can be written to, and pictures that cannot be read: what is refused
-// before a pixel is looked at needs no better ones.
-class OnARun : public testing::Test {
- protected:
-  void SetUp() override {
-    fs::copy(fs::path(DUET_GOLDEN) / "run-v1", run_, fs::copy_options::recursive);
-    fs::copy_file(run_ / "checkpoints/step-4/recipe.toml", run_ / "recipe.toml");
-  }
-  ShellResult duet(const std::string& arguments) const {
-    return shell(cat("cd ", quoted(folder_.path()), " && ", quoted(DUET_PROGRAM), " ", arguments));
-  }
-  fs::path pictures(const std::string& name, int count) const {
-    const std::vector<std::string> captions = {"red kite",   "blue boat",  "green tree", "black cat",
-                                               "old bridge", "tall tower", "small dog",  "white house"};
-    fs::create_directories(folder_ / name);
-    for (int i = 0; i < count; ++i) write_file(folder_ / name / (captions[i % 8] + ".png"), cat("picture ", i));
-    return folder_ / name;
-  }
-  // An uncompressed BMP: 8x8, one colour.
-  fs::path drawing(const std::string& name = "drawing.bmp", char grey = '\x55') const {
-    std::string bytes("BM\xf6\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x08\0\0\0\x08\0\0\0\x01\0\x18\0", 30);
-    bytes.append(24, '\0').append(8 * 8 * 3, grey);
-    fs::create_directories((folder_ / name).parent_path());
-    write_file(folder_ / name, bytes);
-    return folder_ / name;
-  }
-  // Two classes of so many drawings each.
-  void classes(const std::string& name, int count) const {
-    for (int i = 0; i < count; ++i) {
-      drawing(cat(name, "/dark/", i, ".bmp"), static_cast<char>(i));
-      drawing(cat(name, "/light/", i, ".bmp"), static_cast<char>(200 + i));
-    }
-  }
-  // A folder that takes no files, also of who may write everywhere; "": there is no such thing here.
-  std::string read_only() const {
-    fs::create_directories(folder_ / "closed");
-    if (shell(cat("mount -t tmpfs -o ro none ", quoted(folder_ / "closed"))).exit_code != 0)
-      fs::permissions(folder_ / "closed", fs::perms::owner_read | fs::perms::owner_exec);
-    return access((folder_ / "closed").c_str(), W_OK) == 0 ? "" : "closed";
-  }
-  void expect_whole() const {
-    EXPECT_NO_THROW(open_sealed(run_ / "model", "duet-model", 1));
-    EXPECT_NO_THROW(open_sealed(run_ / "checkpoints/step-4", "duet-checkpoint", 1));
-  }
-
-  void TearDown() override {
-    if (fs::exists(folder_ / "closed"))
-      shell(cat("umount ", quoted(folder_ / "closed"), "; chmod 755 ", quoted(folder_ / "closed")));
-  }
-
-  TemporaryFolder folder_;
-  const fs::path run_ = folder_ / "run";
-};
 
 TEST_F(OnARun, NothingIsWrittenIntoASealedFolder) {
   write_file(folder_ / "captions.txt", "a cat\na dog\n");
@@ -115,108 +53,6 @@ TEST_F(OnARun, ResultsAreThoseOfTheBest) {
   expect_whole();
   ASSERT_EQ(duet("evaluate run --data other=shapes:20:4").exit_code, 0);
   EXPECT_THAT(read_file(run_ / "results.json"), testing::AllOf(HasSubstr("\"some\""), HasSubstr("\"other\"")));
-}
-
-TEST_F(OnARun, ScoresArePrintedBeforeTheyAreSaved) {
-  fs::create_directory(run_ / "results.json");
-  const ShellResult ran = duet("evaluate run --data some=shapes:20:3");
-  EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_THAT(ran.output, testing::AllOf(HasSubstr("text to image"), HasSubstr("results.json: "),
-                                         HasSubstr("--no-save only prints the scores")));
-  classes("test", 2);
-  const ShellResult told = duet("evaluate run --task zero_shot --data test --report page.html");
-  EXPECT_EQ(told.exit_code, 1);
-  EXPECT_THAT(told.output, testing::AllOf(HasSubstr("top-1"), HasSubstr("results.json: ")));
-  EXPECT_TRUE(fs::exists(folder_ / "page.html"));
-}
-
-TEST_F(OnARun, AFullStandardOutputIsSaidAsSuch) {
-  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
-  for (const char* form : {"", "--json"}) {
-    const ShellResult ran = duet(cat("evaluate run --data some=shapes:20:3 ", form, " > /dev/full"));
-    EXPECT_EQ(ran.exit_code, 1);
-    EXPECT_THAT(ran.output, HasSubstr("standard output: cannot write: No space left on device"));
-    EXPECT_TRUE(fs::remove(run_ / "results.json"));  // that much could be written
-  }
-}
-
-// Of a file's name any bytes are allowed.
-TEST_F(OnARun, APathThatIsNoUtf8LosesNoScores) {
-  classes("d\xdf/test", 4);
-  const std::string data = "'d\xdf/test'";
-  ShellResult ran = duet(cat("evaluate run --task zero_shot --data ", data));
-  EXPECT_EQ(ran.exit_code, 0) << ran.output;
-  EXPECT_THAT(read_file(run_ / "results.json"), HasSubstr("\"data\": \"d\ufffd/test\""));
-  ran = duet(cat("fewshot run --data ", data,
-                 " --methods ridge --shots 1 --seeds 1 --json --csv table.csv --report page.html --save kept"));
-  EXPECT_EQ(ran.exit_code, 0) << ran.output;
-  EXPECT_THAT(ran.output, HasSubstr("\"data\": \"d\ufffd/test\""));
-  for (const char* file : {"table.csv", "page.html", "kept/classifier"})
-    EXPECT_TRUE(fs::exists(folder_ / file));
-}
-
-TEST_F(OnARun, OutputsThatCannotBeAreRefusedBeforeTheWork) {
-  classes("data", 4);
-  write_file(folder_ / "texts", "a red circle\n");
-  write_file(folder_ / "names", "red\nblue\n");
-  fs::create_directories(folder_ / "there.npy");
-  const std::string fewshot = "fewshot run --data data --methods ridge --shots 1 --seeds 1 ",
-                    zero_shot = "evaluate run --task zero_shot --data data ";
-  const auto expect_refused = [&](const std::string& arguments, const std::string& why) {
-    const ShellResult ran = duet(arguments);
-    EXPECT_EQ(ran.exit_code, 2) << arguments;
-    EXPECT_THAT(ran.output, testing::AllOf(StartsWith("error: --"), HasSubstr(why))) << arguments;
-  };
-  expect_refused("embed run --texts texts --out there.npy", "--out: there.npy is a folder; name a file");
-  expect_refused("classify run --texts texts --labels names --out there.npy", "--out: there.npy is a folder");
-  expect_refused(zero_shot + "--report there.npy", "--report: there.npy is a folder");
-  for (const std::string option : {"--csv", "--latex", "--report", "--results", "--splits"})
-    expect_refused(cat(fewshot, option, " there.npy"), cat(option, ": there.npy is a folder"));
-  expect_refused(fewshot + "--save texts", "--save: texts is a file");
-  const std::string closed = read_only();
-  if (closed.empty()) GTEST_SKIP() << "every folder takes files here";
-  const std::string why = "closed may not be written to; name another folder";
-  expect_refused(cat("embed run --texts texts --out ", closed, "/a.npy"), why);
-  expect_refused(cat("classify run --texts texts --labels names --out ", closed, "/a.csv"), why);
-  expect_refused(cat(fewshot, "--csv ", closed, "/a.csv"), why);
-  expect_refused(cat(fewshot, "--save ", closed), why);
-  expect_refused(cat(fewshot, "--save ", closed, "/birds/"), why);
-}
-
-TEST_F(OnARun, FewshotWritesWhatItCan) {
-  classes("data", 4);
-  const std::string fewshot = "fewshot run --data data --methods ridge --shots 1 --seeds 1 ",
-                    too_long = std::string(250, 'x') + ".csv";  // with the mark of a temporary
-  const ShellResult ran =
-      duet(cat(fewshot, "--csv ", too_long, " --latex table.tex --report page.html --save birds/"));
-  EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_THAT(ran.output, HasSubstr("File name too long"));
-  for (const char* file : {"table.tex", "page.html", "birds/classifier"})
-    EXPECT_TRUE(fs::exists(folder_ / file)) << file << "\n" << ran.output;
-}
-
-// A limit for files is a disk that runs full.
-TEST_F(OnARun, EachOutputThatCannotBeWrittenIsNamed) {
-  classes("data", 4);
-  classes("test", 3);
-  drawing("test/dark/2.bmp", '\x50');
-  const ShellResult ran =
-      shell(cat("trap '' XFSZ; ulimit -f 0; cd ", quoted(folder_.path()), " && ", quoted(DUET_PROGRAM),
-                " evaluate run --task ridge --train data --data test --leave-out-shared --save "
-                "kept --report page.html"));
-  EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_THAT(ran.output, testing::AllOf(HasSubstr("error: kept/"), HasSubstr("page.html.tmp"),
-                                         HasSubstr("results.json.tmp")));
-}
-
-// They are printed, not written.
-TEST_F(OnARun, RowsInAClosedFolderAreRead) {
-  const std::string closed = read_only();
-  if (closed.empty()) GTEST_SKIP() << "every folder takes files here";
-  const std::string ablate = cat("ablate nothing.toml --results ", closed, "/rows.jsonl ");
-  EXPECT_THAT(duet(ablate).output, HasSubstr("closed may not be written to"));
-  EXPECT_THAT(duet(ablate + "--table").output, StartsWith("error: nothing.toml: "));
-  EXPECT_THAT(duet(ablate + "--dry-run").output, StartsWith("error: nothing.toml: "));
 }
 
 TEST_F(OnARun, OptionsThatMeetNothingAreRefused) {
@@ -354,25 +190,6 @@ TEST_F(OnARun, APictureThatIsNamedAgainIsOneRowAndSaidAloud) {
   EXPECT_THAT(duet("embed run --images photos.csv --out a.npy").output,
               testing::AllOf(HasSubstr(told), HasSubstr("wrote 2 x ")));
   EXPECT_THAT(duet("classify run --images photos.csv --labels names").output, HasSubstr(told));
-}
-
-// A limit for files is a disk that runs full.
-TEST_F(OnARun, EmbeddingsThatCannotBeWrittenLeaveThoseOfBefore) {
-  write_file(folder_ / "few", "a red circle\n");
-  std::string lines;
-  for (int i = 0; i < 2000; ++i) lines += cat("a red circle ", i, "\n");
-  write_file(folder_ / "many", lines);
-  for (const std::string out : {"rows.safetensors", "rows.npy"}) {
-    ASSERT_EQ(duet("embed run --texts few --out " + out).exit_code, 0);
-    const std::string before = read_file(folder_ / out);
-    const std::set<std::string> files = files_below(folder_.path());
-    const ShellResult ran = shell(cat("trap '' XFSZ; ulimit -f 16; cd ", quoted(folder_.path()), " && ",
-                                      quoted(DUET_PROGRAM), " embed run --texts many --out ", out));
-    EXPECT_EQ(ran.exit_code, 1) << ran.output;
-    EXPECT_THAT(ran.output, HasSubstr("File too large"));
-    EXPECT_EQ(read_file(folder_ / out), before) << out;
-    EXPECT_EQ(files_below(folder_.path()), files);
-  }
 }
 
 TEST_F(OnARun, IndexThatFailsLeavesNothing) {
