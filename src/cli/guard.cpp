@@ -29,17 +29,16 @@ std::string_view told(std::string_view what) {
 }  // namespace
 
 void flush_output() {
+  if (!std::cout) return;
+  errno = 0;
   std::cout.flush();
-  if (!std::cout && why_not_printed == 0) why_not_printed = errno;
+  if (!std::cout) why_not_printed = errno;
 }
 
 int guarded(const std::function<int()>& body) {
   try {
     const int exit_code = body();
-    if (std::cout) {
-      errno = 0;
-      flush_output();
-    }
+    flush_output();
     if (!std::cout)
       fail(Exit::failed, "standard output",
            cat("cannot write: ", std::strerror(why_not_printed != 0 ? why_not_printed : EIO)));
